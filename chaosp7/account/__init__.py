@@ -1,0 +1,1 @@
+"""The account of messages: ledger, tiers' readers, classes and attribution."""

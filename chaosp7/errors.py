@@ -1,0 +1,80 @@
+"""The errors of chaosp7, in one tree.
+
+::
+
+    ChaosP7Error
+    ├── ConfigError            a platform file, an experiment or an option is wrong
+    ├── ProvisionError         a part of the embedded platform can't be had
+    ├── PlatformError          a service can't be started, stopped or found
+    │   └── PortInUseError     a fixed port is taken by somebody else
+    ├── FaultError             a fault can't be carried out
+    │   ├── NotVerifiedError   it was injected, but nothing shows that it took effect
+    │   └── HealError          it can't be undone
+    ├── MeasurementError       something can't be measured: never to be read as "nothing lost"
+    │   ├── LedgerError        the ledger is missing, truncated, damaged or can't be written
+    │   └── ReaderError        a tier can't be read
+    └── RunError               an activity needs a run that isn't there
+"""
+
+__all__ = [
+    "ChaosP7Error",
+    "ConfigError",
+    "FaultError",
+    "HealError",
+    "LedgerError",
+    "MeasurementError",
+    "NotVerifiedError",
+    "PlatformError",
+    "PortInUseError",
+    "ProvisionError",
+    "ReaderError",
+    "RunError",
+]
+
+
+class ChaosP7Error(Exception):
+    """Base of every error that chaosp7 raises on purpose."""
+
+
+class ConfigError(ChaosP7Error):
+    """A platform file, an experiment or an option is wrong; the message names file, line and key."""
+
+
+class ProvisionError(ChaosP7Error):
+    """A part of the embedded platform can't be had; the message says what to install."""
+
+
+class PlatformError(ChaosP7Error):
+    """A service can't be started, stopped or found."""
+
+
+class PortInUseError(PlatformError):
+    """A port that the platform file fixes is taken by somebody else."""
+
+
+class FaultError(ChaosP7Error):
+    """A fault can't be carried out."""
+
+
+class NotVerifiedError(FaultError):
+    """A fault was injected, but nothing shows that it took effect."""
+
+
+class HealError(FaultError):
+    """A fault can't be undone."""
+
+
+class MeasurementError(ChaosP7Error):
+    """Something can't be measured. Never to be read as "nothing lost"."""
+
+
+class LedgerError(MeasurementError):
+    """The ledger is missing, truncated, damaged, or can't be written."""
+
+
+class ReaderError(MeasurementError):
+    """A tier can't be read."""
+
+
+class RunError(ChaosP7Error):
+    """An activity needs a run that isn't there."""

@@ -1,0 +1,68 @@
+"""Do the names of a platform file belong together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chaosp7.platform.model import Part, Platform, TierKind
+
+__all__ = ["Where", "inconsistencies"]
+
+#: The way to a place in a file: keys and list indices from its top.
+Where = tuple[str | int, ...]
+_Problems = Iterator[tuple[Where, str]]
+
+#: Embedded parts of which a platform has exactly one: others find them by what they are.
+_SINGLE_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY, Part.SILVER_PROCESSOR)
+
+
+def inconsistencies(platform: Platform) -> _Problems:
+    """Yield every place where names don't belong together, with what is wrong there."""
+    for check in (_parts, _feed_handlers, _links, _topics, _tiers, _consumer_groups):
+        yield from check(platform)
+
+
+def _unknown_service(platform: Platform, name: str, where: Where) -> _Problems:
+    if name not in platform.services:
+        yield where, f"unknown service {name!r}; there are: {', '.join(platform.services)}"
+
+
+def _parts(platform: Platform) -> _Problems:
+    for part in _SINGLE_PARTS:
+        if len(platform.services_of(part)) != 1:
+            yield ("services",), f"the process driver needs exactly one service with part {part.value!r}"
+
+
+def _feed_handlers(platform: Platform) -> _Problems:
+    for name in platform.services_of(Part.FEED_HANDLER):
+        exchange = platform.services[name].exchange
+        if exchange not in platform.feeds:
+            problem = f"a feed-handler names an exchange of 'feeds', not {exchange!r}"
+            yield ("services", name, "exchange"), problem
+
+
+def _links(platform: Platform) -> _Problems:
+    for name, link in platform.links.items():
+        yield from _unknown_service(platform, link.client, ("links", name, "client"))
+        yield from _unknown_service(platform, link.server, ("links", name, "server"))
+
+
+def _topics(platform: Platform) -> _Problems:
+    if platform.feeds.keys() != platform.topics.keys():
+        yield ("topics",), "names exactly the exchanges of 'feeds'"
+
+
+def _tiers(platform: Platform) -> _Problems:
+    for name, tier in platform.tiers.items():
+        yield from _unknown_service(platform, tier.service, ("tiers", name, "service"))
+        for key, kind in (("rows", TierKind.TABLE), ("windows", TierKind.CANDLES)):
+            if (tier.kind is kind) != bool(getattr(tier, key)):
+                verb = "needs" if tier.kind is kind else "has no"
+                yield ("tiers", name), f"a tier of kind {tier.kind} {verb} {key!r}"
+
+
+def _consumer_groups(platform: Platform) -> _Problems:
+    for i, group in enumerate(platform.consumer_groups):
+        yield from _unknown_service(platform, group.service, ("consumer_groups", i, "service"))
+        if group.topic not in platform.topics.values():
+            yield ("consumer_groups", i, "topic"), f"unknown topic {group.topic!r}"

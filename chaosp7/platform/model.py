@@ -1,0 +1,191 @@
+"""The model of a platform: what one file in ``platforms/`` says.
+
+::
+
+    Platform
+    ├── services   name -> Service     what can be killed, paused, restarted
+    ├── links      name -> Link        one client -> server edge through Toxiproxy
+    ├── feeds      exchange -> symbols the numbered streams of the source
+    ├── topics     exchange -> topic   where the feed handlers write
+    └── tiers      in flow order       where a message can be seen
+
+`chaosp7.platform.loader` reads it from YAML and checks that all names belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from chaosp7.account.feeds import Feed
+from chaosp7.errors import ConfigError
+
+T = TypeVar("T")
+
+__all__ = ["ConsumerGroup", "Link", "Part", "Platform", "Service", "Tier", "TierKind"]
+
+
+class Part(StrEnum):
+    """The embedded parts: what kind of process a service of the process driver is."""
+
+    EXCHANGE = "exchange"
+    FEED_HANDLER = "feed-handler"
+    KAFKA = "kafka"
+    CLICKHOUSE = "clickhouse"
+    SILVER_PROCESSOR = "silver-processor"
+    TOXIPROXY = "toxiproxy"
+
+
+class TierKind(StrEnum):
+    """How a tier is read."""
+
+    TOPIC = "topic"
+    """Kafka topics, one consumer over all partitions."""
+    TABLE = "table"
+    """Rows of a ClickHouse table, accounted inside ClickHouse."""
+    CANDLES = "candles"
+    """OHLCV candles in ClickHouse, checked by recomputing them from the ledger."""
+
+
+class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something that can be killed, paused or restarted.
+
+    Attributes:
+        part: which embedded part it is (process driver).
+        restart: ``on-crash`` has the supervisor start it again after it ended by itself or by a
+            signal that didn't come from the supervisor; ``no`` leaves it down.
+        exchange: the exchange that a feed handler listens to.
+        port: a fixed TCP port of its main endpoint; 0 takes a free one.
+        memory_mb: heap limit of the broker, in MiB.
+    """
+
+    part: Part
+    restart: Literal["on-crash", "no"] = "on-crash"
+    exchange: str = ""
+    port: int = 0
+    memory_mb: int = 384
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One client -> server edge that runs through a Toxiproxy proxy of its own.
+
+    Attributes:
+        client: the service that opens the connections.
+        server: the service that accepts them.
+    """
+
+    client: str
+    server: str
+
+
+class ConsumerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A Kafka consumer group whose lag can be probed.
+
+    Attributes:
+        group: the group's id.
+        topic: the topic that it consumes.
+        service: the service that its members are.
+    """
+
+    group: str
+    topic: str
+    service: str
+
+
+class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A place where a message can be seen.
+
+    Attributes:
+        kind: how it is read.
+        service: the service that holds it.
+        fresh_within_ms: the steady state's tolerance of its freshness, milliseconds.
+        sample_every_ms: how often the recorder looks at it, milliseconds.
+        rows: (``table``) a SELECT that gives ``exchange, symbol, sequence, price_e8,
+            quantity_e8, side, trade_time_ms`` from the tier's own columns.
+        windows: (``candles``) window's name -> SELECT that gives ``exchange, symbol,
+            window_start_s, open_e8, high_e8, low_e8, close_e8, volume_e8, quote_volume_e8,
+            trade_count``. The first one is sampled for freshness.
+    """
+
+    kind: TierKind
+    service: str
+    fresh_within_ms: int
+    sample_every_ms: int
+    rows: str = ""
+    windows: dict[str, str] = {}
+
+
+class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The system under test.
+
+    Attributes:
+        name: what it is called in reports and, for the process driver, its state folder.
+        driver: how its services are reached.
+        feeds: exchange -> canonical symbols.
+        services: by name.
+        links: by name, ``<from>-><to>`` along the flow of the data.
+        topics: exchange -> raw topic.
+        partitions: partitions of each topic.
+        tiers: in flow order.
+        consumer_groups: whose lag can be probed.
+        path: the file it was read from.
+    """
+
+    name: str
+    driver: Literal["process"]
+    feeds: dict[str, list[str]]
+    services: dict[str, Service]
+    links: dict[str, Link]
+    topics: dict[str, str]
+    partitions: int = 3
+    tiers: dict[str, Tier]
+    consumer_groups: list[ConsumerGroup] = []
+    path: Path = Path()
+
+    def feed_list(self) -> list[Feed]:
+        """Return all feeds, in the file's order: the order that ledgers and journals index."""
+        return [Feed(exchange, symbol) for exchange, symbols in self.feeds.items() for symbol in symbols]
+
+    def service(self, name: str) -> Service:
+        """Return a service by its name.
+
+        Raises:
+            ConfigError: if there is none; the message names those there are.
+        """
+        return _named(self.services, name, "service", self)
+
+    def link(self, name: str) -> Link:
+        """Return a link by its name.
+
+        Raises:
+            ConfigError: if there is none; the message names those there are.
+        """
+        return _named(self.links, name, "link", self)
+
+    def tier(self, name: str) -> Tier:
+        """Return a tier by its name.
+
+        Raises:
+            ConfigError: if there is none; the message names those there are.
+        """
+        return _named(self.tiers, name, "tier", self)
+
+    def services_of(self, part: Part) -> list[str]:
+        """Return the names of the services that are this part, in the file's order."""
+        return [name for name, service in self.services.items() if service.part is part]
+
+    def the_service(self, part: Part) -> str:
+        """Return the name of the one service that is this part (the loader made sure of one)."""
+        return self.services_of(part)[0]
+
+
+def _named(things: Mapping[str, T], name: str, kind: str, platform: Platform) -> T:
+    try:
+        return things[name]
+    except KeyError:
+        known = ", ".join(things)
+        raise ConfigError(f"unknown {kind} {name!r} in {platform.path}; there are: {known}") from None

@@ -1,0 +1,77 @@
+"""A platform file is read strictly, and its errors name file, line and key."""
+
+from pathlib import Path
+
+import pytest
+
+from chaosp7.account.feeds import Feed
+from chaosp7.errors import ConfigError
+from chaosp7.platform import loader
+from chaosp7.platform.model import Part
+
+SHIPPED = Path(__file__).parents[2] / "platforms" / "embedded.yaml"
+
+#: (what stands in the shipped file, what is put there, the key and words of the error)
+MISTAKES = {
+    "unknown service in a link": ("server: exchange}", "server: exchnge}", "links.exchange->feed-handler-binance.server: unknown service 'exchnge'"),
+    "unknown part": ("part: kafka", "part: kafkaa", "services.redpanda.part: Invalid enum value 'kafkaa'"),
+    "wrong type": ("memory_mb: 384", "memory_mb: lots", "services.redpanda.memory_mb: Expected `int`, got `str`"),
+    "unknown driver": ("driver: process", "driver: podman", "driver: Invalid enum value 'podman'"),
+    "unknown key": ("part: exchange}", "part: exchange, colour: red}", "services.exchange.colour: Object contains unknown field"),
+    "not YAML": ("name: embedded", "name: [1", "not YAML"),
+    "key twice": ("partitions: 3", "partitions: 3\npartitions: 4", "partitions: this key stands here twice"),
+    "feed without a topic": ("topics:\n  binance", "topics:\n  binanc", "topics: names exactly the exchanges of 'feeds'"),
+    "handler of an unknown exchange": ("exchange: kraken}", "exchange: karken}", "services.feed-handler-kraken.exchange: a feed-handler names"),
+    "second broker": ("  exchange: {part: exchange}", "  exchange: {part: exchange}\n  b: {part: kafka}", "services: the process driver needs exactly one service with part 'kafka'"),
+    "tier of an unknown service": ("    service: redpanda", "    service: redpand", "tiers.topic.service: unknown service 'redpand'"),
+}  # fmt: skip
+
+
+def mistaken(tmp_path: Path, correct: str, wrong: str) -> tuple[Path, int]:
+    """Write the shipped file with one mistake; return its path and the line of the mistake."""
+    text = SHIPPED.read_text()
+    assert correct in text, "the shipped file has changed: mend this test"
+    path = tmp_path / "mistaken.yaml"
+    path.write_text(text.replace(correct, wrong, 1))
+    return path, text[: text.index(correct)].count("\n") + 1
+
+
+@pytest.mark.parametrize(("correct", "wrong", "error"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_reported_with_file_line_and_key(
+    tmp_path: Path, correct: str, wrong: str, error: str
+) -> None:
+    path, line = mistaken(tmp_path, correct, wrong)
+    with pytest.raises(ConfigError) as caught:
+        loader.load(path)
+    message = str(caught.value)
+    assert error in message
+    reported = int(message.removeprefix(f"{path}:").split(":")[0])
+    # A key that belongs to a whole section is reported at the section's own line.
+    assert reported in {line, line + 1} or "services:" in message
+
+
+def test_the_shipped_platform_loads_by_name_and_by_path() -> None:
+    by_name, by_path = loader.load("embedded"), loader.load(SHIPPED)
+    assert by_name.services == by_path.services
+    assert by_path.the_service(Part.KAFKA) == "redpanda"
+    assert by_path.feed_list()[0] == Feed("binance", "BTC/USDT")
+    assert list(by_path.tiers) == ["topic", "raw", "bronze", "silver", "gold"]
+
+
+def test_the_environment_names_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(SHIPPED.read_text().replace("name: embedded", "name: mine"))
+    monkeypatch.setenv(loader.PLATFORM_ENV, str(path))
+    assert loader.load().name == "mine"
+
+
+def test_a_missing_file_is_an_error_that_says_where_it_was_looked_for() -> None:
+    with pytest.raises(ConfigError, match=r"no platform file 'nowhere': looked for .*nowhere\.yaml"):
+        loader.load("nowhere")
+
+
+@pytest.mark.parametrize("kind", ["service", "link", "tier"])
+def test_an_unknown_name_is_answered_with_the_known_ones(kind: str) -> None:
+    platform = loader.load(SHIPPED)
+    with pytest.raises(ConfigError, match=f"unknown {kind} 'x' in .*; there are: "):
+        getattr(platform, kind)("x")
