@@ -1,0 +1,49 @@
+# chaosp7: `make run` shows it, `make test` proves it. Both work alone on a fresh machine.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help run baseline test check provision install lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: install  ## restart the broker under load: recovery per tier, loss message by message
+	@$(BIN)/chaosp7 provision
+	@$(BIN)/chaos --no-version-check --no-log-file run experiments/redpanda-restart.json
+
+baseline: install  ## the same platform and load without a fault
+	@$(BIN)/chaosp7 provision
+	@$(BIN)/chaos --no-version-check --no-log-file run experiments/baseline.json
+
+test: check  ## everything: style, types, and all tests against the real parts
+	@$(BIN)/chaosp7 provision
+	@$(BIN)/pytest
+
+check: install  ## style and types only
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+provision: install  ## broker, Toxiproxy and S3 gateway into the per-user cache
+	@$(BIN)/chaosp7 provision
+
+install: $(STAMP)  ## the virtual environment with the locked dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "chaosp7 needs Python 3.11 or later: $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing the Python dependencies into $(VENV) (about a minute the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: install  ## write requirements.lock anew from what pyproject.toml allows
+	@$(BIN)/pip install --quiet --upgrade -e '.[embedded,dev]'
+	@$(BIN)/pip freeze --exclude-editable > requirements.lock
+
+clean:  ## the virtual environment and everything that tools left here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,1 @@
+"""Actions: what acts on the platform. One fault, one file."""

@@ -1,0 +1,99 @@
+"""How chaosp7 itself speaks to a platform's ClickHouse: clickhouse-connect with time limits."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError
+
+from chaosp7.errors import ReaderError
+
+__all__ = ["ClickHouse", "literal"]
+
+
+class ClickHouse:
+    """A connection that is made when first needed and again after an error.
+
+    One object serves one thread. It goes to the server directly, not through a link: a cut link
+    must not blind whoever measures.
+
+    Args:
+        host: the server's host.
+        port: its HTTP port.
+        timeout_s: how long one query may take, seconds.
+    """
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        self._host = host
+        self._port = port
+        self._timeout_s = timeout_s
+        self._client: Client | None = None
+
+    def tsv(self, sql: str) -> bytes:
+        """Return a query's answer in TabSeparated format.
+
+        Raises:
+            ReaderError: if the server doesn't answer, or answers with an error.
+        """
+        try:
+            answer = self._connected().raw_query(sql, fmt="TabSeparated")
+        except _ERRORS as error:
+            self._drop()
+            raise ReaderError(f"ClickHouse: {_first_line(error)}") from error
+        if not isinstance(answer, bytes):
+            raise ReaderError(f"ClickHouse: not an answer in bytes: {type(answer).__name__}")
+        return answer
+
+    def columns(self, sql: str) -> list[Any]:
+        """Return a query's answer as one sequence per column, empty lists for no rows.
+
+        Raises:
+            ReaderError: if the server doesn't answer, or answers with an error.
+        """
+        try:
+            result = self._connected().query(sql)
+            names = result.column_names
+            return list(result.result_columns) or [[] for _ in names]
+        except _ERRORS as error:
+            self._drop()
+            raise ReaderError(f"ClickHouse: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Close the connection; the next query makes a new one."""
+        self._drop()
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = clickhouse_connect.get_client(
+                host=self._host,
+                port=self._port,
+                connect_timeout=self._timeout_s,
+                send_receive_timeout=self._timeout_s,
+                query_retries=0,
+                autogenerate_session_id=False,
+            )
+        return self._client
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            # A broken connection may fail to close: it is gone either way.
+            with contextlib.suppress(*_ERRORS):
+                self._client.close()
+            self._client = None
+
+
+# urllib3's errors pass through clickhouse-connect in some places.
+_ERRORS: tuple[type[Exception], ...] = (ClickHouseError, OSError, HTTPError)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def literal(text: str) -> str:
+    """Return a string as a ClickHouse literal, quoted and escaped."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,1 @@
+"""One run: load, fault, drain, account, recovery, verdict, evidence."""

@@ -1,0 +1,63 @@
+"""Before anything is touched: does everything that an experiment names exist?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaosp7.errors import ConfigError
+from chaosp7.platform.model import Platform
+
+__all__ = ["FAULTS", "check_names", "count_faults"]
+
+#: Modules whose activities inject a fault.
+FAULTS = ("chaosp7.actions.restart",)
+
+#: Argument of an activity -> how the platform answers for it.
+_NAMED = {"service": Platform.service, "link": Platform.link, "tier": Platform.tier}
+
+
+def check_names(experiment: Mapping[str, Any], platform: Platform) -> None:
+    """Check the service, link and tier arguments of all activities of ours.
+
+    Args:
+        experiment: Chaos Toolkit's experiment.
+        platform: the system under test.
+
+    Raises:
+        ConfigError: if one names something that the platform file doesn't have; the message
+            names the activity.
+    """
+    for activity in _activities(experiment):
+        for argument, look_up in _NAMED.items():
+            value = _arguments(activity).get(argument)
+            # "${...}" is substituted later, when the activity is called and checks for itself.
+            if not isinstance(value, str) or value.startswith("${"):
+                continue
+            try:
+                look_up(platform, value)
+            except ConfigError as error:
+                raise ConfigError(f"activity {activity.get('name')!r}: {error}") from None
+
+
+def count_faults(experiment: Mapping[str, Any]) -> int:
+    """Return how many activities of the method inject a fault."""
+    return sum(
+        1 for activity in experiment.get("method") or () if _provider(activity).get("module") in FAULTS
+    )
+
+
+def _activities(experiment: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    hypothesis = experiment.get("steady-state-hypothesis") or {}
+    for section in (hypothesis.get("probes"), experiment.get("method"), experiment.get("rollbacks")):
+        for activity in section or ():
+            if str(_provider(activity).get("module", "")).startswith(("chaosp7.", "probes.")):
+                yield activity
+
+
+def _provider(activity: Mapping[str, Any]) -> Mapping[str, Any]:
+    return activity.get("provider") or {}
+
+
+def _arguments(activity: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _provider(activity).get("arguments") or {}

@@ -1,0 +1,91 @@
+"""The result on the terminal: one table and one sentence."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from chaosp7.run.evidence import Evidence, LostRange, RecoveryReport
+
+__all__ = ["print_summary", "sentence"]
+
+_COUNTS = ("sent", "delivered", "lost", "duplicated", "reordered", "corrupted")
+_RANGES_SHOWN = 5
+
+
+def print_summary(evidence: Evidence, console: Console) -> None:
+    """Print a run's result.
+
+    Args:
+        evidence: of the run.
+        console: where to; plain text where it isn't a terminal.
+    """
+    if evidence.tiers:
+        console.print(_table(evidence))
+    for tier in evidence.tiers:
+        for lost in tier.ranges[:_RANGES_SHOWN]:
+            if lost.first_missing_at == tier.tier:
+                console.print(f"  {_lost(lost, evidence)}", markup=False, highlight=False)
+    style = "bold green" if evidence.verdict == "passed" else "bold red"
+    console.print(sentence(evidence), style=style, markup=False, highlight=False)
+    for reason in evidence.reasons:
+        console.print(f"  - {reason}", markup=False, highlight=False)
+
+
+def sentence(evidence: Evidence) -> str:
+    """Return the run's result in one sentence or two."""
+    parts = [f"{evidence.experiment}: {evidence.verdict}."]
+    recovered = [r for r in evidence.recovery if r.outcome == "recovered"]
+    if recovered:
+        budget = evidence.budget.recovery_s
+        limit = f" (budget {budget:g} s)" if budget is not None else ""
+        times = ", ".join(f"{r.tier} after {_seconds(r)}" for r in recovered)
+        parts.append(f"Fresh again: {times}{limit}.")
+    elif evidence.recovery and all(r.outcome == "never-stale" for r in evidence.recovery):
+        parts.append("No tier ever went stale.")
+    if evidence.tiers and evidence.load:
+        sent = f"{evidence.load.messages:,}"
+        full = all(t.delivered == t.sent for t in evidence.tiers)
+        where = f"{sent} in every tier" if full else "not all in every tier"
+        worst = {kind: max(getattr(t, kind) for t in evidence.tiers) for kind in _COUNTS[2:]}
+        counts = ", ".join(f"{worst[kind]} {kind}" for kind in _COUNTS[2:])
+        parts.append(f"{sent} messages sent, {where}, {counts}.")
+    return " ".join(parts)
+
+
+def _table(evidence: Evidence) -> Table:
+    budget = evidence.budget.recovery_s
+    with_fault = bool(evidence.recovery)
+    table = Table(title=f"{evidence.experiment}: {evidence.platform}", title_justify="left")
+    table.add_column("tier")
+    for name in _COUNTS:
+        table.add_column(name, justify="right")
+    if with_fault:
+        table.add_column("recovery", justify="right")
+        table.add_column("budget", justify="right")
+    table.add_column("verdict")
+    recovery = {report.tier: report for report in evidence.recovery}
+    for tier in evidence.tiers:
+        row = [tier.tier, *(f"{getattr(tier, name):,}" for name in _COUNTS)]
+        report = recovery.get(tier.tier)
+        if with_fault:
+            row += [_seconds(report) if report else "-", f"{budget:g} s" if budget is not None else "-"]
+        bad = [reason for reason in evidence.reasons if tier.tier in reason.replace(":", " ").split()]
+        table.add_row(*row, "[red]not ok[/]" if bad else "[green]ok[/]")
+    return table
+
+
+def _seconds(report: RecoveryReport) -> str:
+    if report.recovery_s is None:
+        return report.outcome
+    return f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
+
+
+def _lost(lost: LostRange, evidence: Evidence) -> str:
+    start_ns = evidence.load.start_ns if evidence.load else lost.sent_first_ns
+    first_s, last_s = ((t - start_ns) / 1e9 for t in (lost.sent_first_ns, lost.sent_last_ns))
+    count = lost.last - lost.first + 1
+    return (
+        f"lost at {lost.first_missing_at}: {count} of {lost.feed}, {lost.first}-{lost.last}, "
+        f"sent {first_s:.3f} s to {last_s:.3f} s after the load's start"
+    )

@@ -1,0 +1,200 @@
+"""The verdict of an experiment, made from the journal and the evidence. Pure.
+
+In this order of precedence (the first that holds is the verdict)::
+
+    error               something that was to be measured wasn't, or an activity failed
+    interrupted         the run was ended from outside
+    aborted             a safeguard ended it
+    baseline-not-met    the steady state wasn't met before the method: nothing was measured
+    fault-not-verified  a fault was ordered, but nothing shows that it took effect
+    heal-failed         a fault couldn't be undone
+    drain-timeout       a tier was still moving at the drain's deadline
+    deviated            a budget was exceeded, or the steady state wasn't met afterwards
+    passed              everything that the budget names was measured, and is within it
+
+``chaos run``'s own exit code isn't evidence: a failed action, for one, leaves it at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from chaosp7.run.evidence import Budget, FaultRecord, LoadReport, RecoveryReport, TierReport
+
+__all__ = ["Findings", "Judgement", "Verdict", "judge"]
+
+
+class Verdict(StrEnum):
+    """The verdicts, gravest first: their order is the order of precedence."""
+
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+    ABORTED = "aborted"
+    BASELINE_NOT_MET = "baseline-not-met"
+    FAULT_NOT_VERIFIED = "fault-not-verified"
+    HEAL_FAILED = "heal-failed"
+    DRAIN_TIMEOUT = "drain-timeout"
+    DEVIATED = "deviated"
+    PASSED = "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a run found out.
+
+    Attributes:
+        tiers_expected: the platform's tiers; one that isn't accounted for is an error.
+        errors: what couldn't be measured, in words.
+        faults: the faults carried out.
+        faults_expected: how many fault activities the method holds.
+    """
+
+    tiers_expected: Sequence[str]
+    budget: Budget
+    load: LoadReport | None
+    tiers: Sequence[TierReport]
+    source_loss: Mapping[str, int]
+    recovery: Sequence[RecoveryReport]
+    faults: Sequence[FaultRecord]
+    faults_expected: int
+    errors: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and every reason for it, the verdict's own ones first."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+def judge(journal: Mapping[str, Any], findings: Findings) -> Judgement:
+    """Return the verdict.
+
+    Args:
+        journal: Chaos Toolkit's journal, with everything but the end.
+        findings: what the run found out.
+
+    Returns:
+        The gravest verdict that something speaks for, with all reasons; ``passed`` only when
+        nothing speaks against it and every tier was accounted for.
+    """
+    reasons = [
+        *_from_journal(journal),
+        *_from_faults(findings),
+        *_from_measurement(findings, journal),
+        *_from_account(findings),
+        *_from_recovery(findings),
+    ]
+    if not reasons:
+        return Judgement(Verdict.PASSED, ())
+    order = list(Verdict)
+    reasons.sort(key=lambda reason: order.index(reason[0]))
+    return Judgement(reasons[0][0], tuple(text for _, text in reasons))
+
+
+_Reasons = Iterator[tuple[Verdict, str]]
+
+
+def _from_journal(journal: Mapping[str, Any]) -> _Reasons:
+    status = journal.get("status")
+    if status in {"interrupted", "aborted"}:
+        yield Verdict(status), f"Chaos Toolkit says {status}"
+    states = journal.get("steady_states") or {}
+    before, after = states.get("before"), states.get("after")
+    for when, state, verdict in (
+        ("before", before, Verdict.BASELINE_NOT_MET),
+        ("after", after, Verdict.DEVIATED),
+    ):
+        for probe in _unmet(state):
+            yield verdict, f"steady state {when} the method: {probe}"
+    for section in ("run", "rollbacks"):
+        for step in journal.get(section) or ():
+            if step.get("status") != "succeeded":
+                why = (step.get("exception") or ["it never ended"])[-1]
+                yield Verdict.ERROR, f"{step['activity']['name']}: {str(why).strip()}"
+
+
+def _unmet(state: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the probes of a steady state that missed their tolerance or raised."""
+    if not state or state.get("steady_state_met"):
+        return
+    probes = state.get("probes") or ()
+    for probe in probes:
+        name = probe["activity"]["name"]
+        if probe.get("status") != "succeeded":
+            yield f"{name} failed: {str((probe.get('exception') or ['no reason given'])[-1]).strip()}"
+        elif not probe.get("tolerance_met"):
+            yield f"{name}: got {probe.get('output')!r}"
+    if not probes:
+        yield "no probe ran"
+
+
+def _from_faults(findings: Findings) -> _Reasons:
+    if len(findings.faults) < findings.faults_expected:
+        missing = findings.faults_expected - len(findings.faults)
+        yield Verdict.FAULT_NOT_VERIFIED, f"{missing} of {findings.faults_expected} faults never began"
+    for fault in findings.faults:
+        what = f"{fault.kind} {fault.target}"
+        why = f": {fault.error}" if fault.error else ""
+        if fault.verified_start_ns is None:
+            yield Verdict.FAULT_NOT_VERIFIED, f"{what} wasn't seen to take effect{why}"
+        elif fault.verified_end_ns is None:
+            yield Verdict.HEAL_FAILED, f"{what} wasn't seen to be undone{why}"
+
+
+def _from_measurement(findings: Findings, journal: Mapping[str, Any]) -> _Reasons:
+    for error in findings.errors:
+        yield Verdict.ERROR, error
+    if findings.load is None or findings.load.messages == 0:
+        yield Verdict.ERROR, "no message was sent: nothing was tested"
+    # A run that ended early has said so above; its account is rightly missing.
+    if not _ended_early(journal):
+        accounted = {tier.tier for tier in findings.tiers}
+        for tier in findings.tiers_expected:
+            if tier not in accounted:
+                yield Verdict.ERROR, f"{tier}: not accounted for"
+    for tier_report in findings.tiers:
+        if not tier_report.drained:
+            yield Verdict.DRAIN_TIMEOUT, f"{tier_report.tier}: still moving at the drain's deadline"
+
+
+def _ended_early(journal: Mapping[str, Any]) -> bool:
+    before = (journal.get("steady_states") or {}).get("before")
+    unmet = before is not None and not before.get("steady_state_met")
+    return unmet or journal.get("status") in {"interrupted", "aborted"}
+
+
+def _from_account(findings: Findings) -> _Reasons:
+    budget = findings.budget
+    missed = findings.source_loss.get("missed_at_source", 0)
+    if missed > budget.missed_at_source:
+        yield Verdict.DEVIATED, f"{missed} messages missed at the source (budget {budget.missed_at_source})"
+    for tier in findings.tiers:
+        # What no handler ever received is judged above, once: no tier is blamed for it again.
+        lost = tier.lost + tier.late - missed
+        if lost > budget.lost:
+            yield Verdict.DEVIATED, f"{lost} messages lost at {tier.tier} (budget {budget.lost})"
+        for kind in ("duplicated", "reordered", "corrupted", "unexpected"):
+            count, allowed = getattr(tier, kind), getattr(budget, kind)
+            if count > allowed:
+                yield Verdict.DEVIATED, f"{count} messages {kind} at {tier.tier} (budget {allowed})"
+
+
+def _from_recovery(findings: Findings) -> _Reasons:
+    limit = findings.budget.recovery_s
+    if limit is None or not findings.faults:
+        return
+    measured = {report.tier for report in findings.recovery}
+    for tier in findings.tiers_expected:
+        if tier not in measured and findings.tiers:
+            yield Verdict.ERROR, f"{tier}: recovery wasn't measured"
+    for report in findings.recovery:
+        if report.outcome == "not-recovered":
+            yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again (budget {limit:g} s)"
+        elif report.recovery_s is not None and report.recovery_s + report.uncertainty_s > limit:
+            took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
+            yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again (budget {limit:g} s)"

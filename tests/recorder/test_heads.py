@@ -1,0 +1,33 @@
+"""Heads track what is visible without a hole, whatever the order in which it comes."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaosp7.recorder.heads import Heads, ranges_of
+
+RANGES = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 15)), max_size=40)
+
+
+@given(first=st.integers(0, 40), ranges=RANGES)
+def test_heads_agree_with_a_set_of_single_sequences(first: int, ranges: list[tuple[int, int]]) -> None:
+    heads, seen = Heads([first]), set[int]()
+    for low, length in ranges:
+        covered = {s for s in range(low, low + length + 1) if s >= first}
+        assert heads.add(0, low, low + length) == bool(covered - seen)
+        seen |= covered
+        head = first - 1
+        while head + 1 in seen:
+            head += 1
+        assert heads.heads == [head]
+        assert heads.visible == len(seen)
+        assert heads.complete([head])
+        assert not heads.complete([head + 1])
+
+
+@given(st.lists(st.integers(0, 200)))
+def test_ranges_hold_exactly_the_sequences_and_are_as_few_as_can_be(sequences: list[int]) -> None:
+    ranges = ranges_of(3, np.array(sequences, dtype=np.uint64))
+    held = [s for feed, first, last in ranges for s in range(first, last + 1) if feed == 3]
+    assert held == sorted(set(sequences))
+    assert all(b[1] > a[2] + 1 for a, b in zip(ranges, ranges[1:], strict=False))
