@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger import LedgerTail
-from chaosp7.errors import LedgerError
 
 __all__ = ["Source"]
 
@@ -20,25 +17,18 @@ class Source:
 
     Args:
         ledger: the live ledger's path.
-        feeds: the platform's feeds; their order gives the indices.
 
     Raises:
-        LedgerError: the ledger can't be read, or names other feeds.
+        LedgerError: the ledger can't be read.
     """
 
-    def __init__(self, ledger: Path, feeds: Sequence[Feed]) -> None:
+    def __init__(self, ledger: Path) -> None:
         self._tail = LedgerTail(ledger)
-        header = self._tail.header
-        try:
-            # Ledger's index -> platform's index.
-            self._indices = [list(feeds).index(feed) for feed in header.feeds]
-        except ValueError:
-            self._tail.close()
-            raise LedgerError(f"ledger {ledger} holds feeds that the platform file doesn't name") from None
-        firsts = dict(zip(self._indices, header.first, strict=True))
-        self.first = [int(firsts.get(i, 0)) for i in range(len(feeds))]
+        self.feeds = self._tail.header.feeds
+        """The feeds, in the order that everything of the run indexes."""
+        self.first = list(self._tail.header.first)
         """The run's first sequence of each feed."""
-        self._sent_ns: list[array[int]] = [array("q") for _ in feeds]
+        self._sent_ns: list[array[int]] = [array("q") for _ in self.feeds]
 
     def poll(self) -> None:
         """Take in what was sent since the last call.
@@ -47,9 +37,9 @@ class Source:
             LedgerError: what was written is damaged.
         """
         while (records := self._tail.poll()) is not None:
-            for ledger_index in np.unique(records["feed"]):
-                mine = records[records["feed"] == ledger_index]
-                self._sent_ns[self._indices[int(ledger_index)]].frombytes(mine["sent_ns"].tobytes())
+            for index in np.unique(records["feed"]):
+                mine = records[records["feed"] == index]
+                self._sent_ns[int(index)].frombytes(mine["sent_ns"].tobytes())
 
     def last(self) -> list[int]:
         """Return the last sequence sent so far of each feed; ``first - 1`` before any."""

@@ -56,7 +56,8 @@ def above_heads(
             window = next(iter(tier.windows.values()))
             parts.append(
                 f"SELECT {literal(name)} AS tier, exchange, symbol, toUInt64(0), toUInt64(0), "
-                f"sum(trade_count) FROM ({window}) WHERE window_start_s >= {since_s} GROUP BY exchange, symbol"
+                f"sum(trade_count) FROM ({window}) WHERE window_start_s >= {since_s} "
+                "GROUP BY exchange, symbol"
             )
         else:
             parts.append(

@@ -28,6 +28,7 @@ class TopicSampler(threading.Thread):
         bootstrap: the broker's direct listener.
         starts: topic, partition and offset where the run begins.
         decoder: of the messages.
+        known: how many feeds the run has; the account sees to any others.
         timeline: to fill.
         interval_s: how long one look takes, seconds.
         now_ns: the monotonic clock.
@@ -38,6 +39,7 @@ class TopicSampler(threading.Thread):
         bootstrap: str,
         starts: list[TopicPartition],
         decoder: TopicDecoder,
+        known: int,
         timeline: Timeline,
         interval_s: float,
         now_ns: Callable[[], int],
@@ -46,6 +48,7 @@ class TopicSampler(threading.Thread):
         self._bootstrap = bootstrap
         self._starts = starts
         self._decoder = decoder
+        self._known = known
         self._timeline = timeline
         self._interval_s = interval_s
         self._now_ns = now_ns
@@ -80,9 +83,9 @@ class TopicSampler(threading.Thread):
                 feed, sequence, *_ = self._decoder.decode(message)
             except UndecodableError:
                 continue  # the account counts it; here it is just nothing that was waited for
-            if feed is not None:
-                by_feed[feed].append(sequence)
+            by_feed[feed].append(sequence)
         ranges: list[Range] = []
         for feed, sequences in by_feed.items():
-            ranges += ranges_of(feed, np.array(sequences, dtype=np.uint64))
+            if feed < self._known:
+                ranges += ranges_of(feed, np.array(sequences, dtype=np.uint64))
         self._timeline.add(before_ns, after_ns, ranges)

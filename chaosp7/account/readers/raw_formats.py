@@ -19,6 +19,7 @@ __all__ = ["Fields", "UndecodableError", "canonical_symbol", "decoder"]
 Fields = tuple[str, int, int, int, int, int]
 
 _SCALE_DIGITS = 8
+_INT64_MAX = (1 << 63) - 1
 
 
 class UndecodableError(ValueError):
@@ -123,9 +124,15 @@ def decoder(exchange: str) -> Callable[[bytes], Fields]:
 
     def decode_one(payload: bytes) -> Fields:
         try:
-            return extract(decode, payload)
+            fields = extract(decode, payload)
+            if not all(0 <= number <= _INT64_MAX for number in fields[1:]):
+                raise UndecodableError(f"a number beyond any ledger's: {payload[:200]!r}")
+        except UndecodableError:
+            raise
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise UndecodableError(f"{error}: {payload[:200]!r}") from error
+        else:
+            return fields
 
     return decode_one
 

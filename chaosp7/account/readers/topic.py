@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from chaosp7.account.checksum import checksum
 from chaosp7.account.feeds import Feed
+from chaosp7.account.index import FeedIndex
 from chaosp7.account.readers.raw_formats import UndecodableError, canonical_symbol, decoder
 from chaosp7.errors import ReaderError
 
@@ -76,21 +77,17 @@ class TopicDecoder:
 
     Args:
         topics: exchange -> topic.
-        feeds: the platform's feeds; their order gives the indices.
+        feeds: numbering of the feeds; one that it doesn't know gets a number of its own.
     """
 
-    def __init__(self, topics: Mapping[str, str], feeds: Sequence[Feed]) -> None:
+    def __init__(self, topics: Mapping[str, str], feeds: FeedIndex) -> None:
         self._exchanges = {topic: exchange for exchange, topic in topics.items()}
         self._decoders = {topic: decoder(exchange) for exchange, topic in topics.items()}
-        self._feeds = list(feeds)
-        self._indices: dict[tuple[str, str], int | None] = {}
-        self.unknown: dict[Feed, int] = {}
-        """Feeds seen that the platform file doesn't know -> messages of theirs."""
+        self._feeds = feeds
+        self._indices: dict[tuple[str, str], int] = {}
 
-    def decode(self, message: Message[bytes, bytes]) -> tuple[int | None, int, int, int, int, int]:
+    def decode(self, message: Message[bytes, bytes]) -> tuple[int, int, int, int, int, int]:
         """Return (feed index, sequence, price_e8, quantity_e8, side, trade_time_ms).
-
-        The feed index is ``None`` for a feed that the platform file doesn't know.
 
         Raises:
             UndecodableError: if the message isn't of its exchange's shape.
@@ -100,36 +97,35 @@ class TopicDecoder:
             raise UndecodableError("no value")
         native, sequence, price_e8, quantity_e8, side, time_ms = self._decoders[topic](payload)
         key = (topic, native)
-        if key not in self._indices:
-            self._indices[key] = self._find(self._exchanges[topic], native)
-        index = self._indices[key]
+        index = self._indices.get(key)
         if index is None:
-            feed = Feed(self._exchanges[topic], native)
-            self.unknown[feed] = self.unknown.get(feed, 0) + 1
+            index = self._indices[key] = self._find(self._exchanges[topic], native)
         return index, sequence, price_e8, quantity_e8, side, time_ms
 
-    def _find(self, exchange: str, native: str) -> int | None:
-        known = [feed.symbol for feed in self._feeds if feed.exchange == exchange]
-        feed = Feed(exchange, canonical_symbol(exchange, native, known))
-        return self._feeds.index(feed) if feed in self._feeds else None
+    def _find(self, exchange: str, native: str) -> int:
+        known = [self._feeds[i] for i in range(self._feeds.known)]
+        symbols = [feed.symbol for feed in known if feed.exchange == exchange]
+        return self._feeds.index(Feed(exchange, canonical_symbol(exchange, native, symbols)))
 
 
 class TopicBatch:
-    """Some messages in the order of their partition.
+    """Some messages; those of one partition are in its order.
 
     Attributes:
-        feeds: feed index of each, shape ``(n,)``.
-        sequences: sequence of each, shape ``(n,)``.
-        checksums: of the business fields, shape ``(n,)``.
+        feeds: feed index of each, shape ``(n,)`` like all others.
+        sequences: sequence of each.
+        checksums: of the business fields.
+        streams: number of the partition that each came from.
     """
 
-    __slots__ = ("checksums", "feeds", "sequences")
+    __slots__ = ("checksums", "feeds", "sequences", "streams")
 
-    def __init__(self, rows: list[tuple[int, int, int, int, int, int]]) -> None:
-        columns = np.array(rows, dtype=np.int64).reshape(-1, 6).T
-        self.feeds: npt.NDArray[np.intp] = columns[0].astype(np.intp)
-        self.sequences: npt.NDArray[np.uint64] = columns[1].astype(np.uint64)
-        self.checksums = checksum(self.sequences, columns[2], columns[3], columns[5], columns[4])
+    def __init__(self, rows: list[tuple[int, int, int, int, int, int, int]]) -> None:
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 7).T
+        self.streams: npt.NDArray[np.intp] = columns[0].astype(np.intp)
+        self.feeds: npt.NDArray[np.intp] = columns[1].astype(np.intp)
+        self.sequences: npt.NDArray[np.uint64] = columns[2].astype(np.uint64)
+        self.checksums = checksum(self.sequences, columns[3], columns[4], columns[6], columns[5])
 
 
 class TopicScan:
@@ -145,6 +141,7 @@ class TopicScan:
         self._bootstrap = bootstrap
         self._starts = starts
         self._decoder = decoder
+        self._streams = {(p.topic, p.partition): i for i, p in enumerate(starts)}
         self.undecodable = 0
         """Messages that aren't of their exchange's shape."""
 
@@ -205,8 +202,7 @@ class TopicScan:
             except UndecodableError:
                 self.undecodable += 1
                 continue
-            if feed is not None:
-                rows.append((feed, sequence, price_e8, quantity_e8, side, time_ms))
+            rows.append((self._streams[key], feed, sequence, price_e8, quantity_e8, side, time_ms))
         return TopicBatch(rows)
 
 

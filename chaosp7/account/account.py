@@ -1,0 +1,233 @@
+"""The account of one tier: what became of every message that was sent.
+
+Two passes over the tier keep it cheap and exact:
+
+1. The tier's digests per chunk are compared with the ledger's. Equal chunks hold exactly what
+   was sent; nothing more is asked of them.
+2. The rows of the other chunks are fetched and compared message by message.
+
+The second pass must see the rows that the first one digested. If it sees fewer, or (at a settled
+tier) anything else, the reader has failed or something moved, and there is no account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+from pyroaring import BitMap64
+
+from chaosp7.account.cases import ChunkCase
+from chaosp7.account.classes import TierAccount
+from chaosp7.account.digest import ChunkKey, DigestTable, group_by_chunk
+from chaosp7.account.feeds import Feed
+from chaosp7.account.index import FeedIndex
+from chaosp7.account.rows import RowSource
+from chaosp7.account.sent import Expected, RunRecords, SentChunk, sent_chunks
+from chaosp7.account.sets import Sets, between, minus, nonempty
+from chaosp7.errors import MeasurementError, ReaderError
+
+__all__ = ["Suspicion", "account_tier", "suspect"]
+
+#: Chunks whose rows are asked for at once: a quarter of a million messages.
+KEYS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What the comparison of digests leaves open.
+
+    Attributes:
+        absent: chunks of which the tier has no row at all: everything in them is lost.
+        differing: chunks that the ledger holds, whose digests differ.
+        foreign: chunks with rows that the ledger holds nothing of.
+    """
+
+    absent: tuple[ChunkKey, ...]
+    differing: tuple[ChunkKey, ...]
+    foreign: tuple[ChunkKey, ...]
+
+
+def suspect(sent: Expected, digests: DigestTable) -> Suspicion:
+    """Compare a tier's digests with what was sent.
+
+    Args:
+        sent: what should be there.
+        digests: what is there.
+
+    Raises:
+        MeasurementError: the digests were gathered with other feeds or first sequences.
+    """
+    feeds = tuple(digests.feeds[i] for i in range(min(len(sent.feeds), len(digests.feeds))))
+    if feeds != sent.feeds or digests.first != {f: b.first for f, b in sent.bounds.items()}:
+        raise MeasurementError("the tier's digests were gathered for another run's ledger")
+    absent: list[ChunkKey] = []
+    differing: list[ChunkKey] = []
+    for key, digest in sent.digests.items():
+        there = digests.get(key)
+        if there != digest:
+            (differing if there.count else absent).append(key)
+    foreign = [key for key, _ in digests.items() if key not in sent.digests and _counts(sent, key)]
+    return Suspicion(tuple(absent), tuple(differing), tuple(foreign))
+
+
+def _counts(sent: Expected, key: ChunkKey) -> bool:
+    """Return whether rows of a chunk that the ledger has nothing of can be unexpected."""
+    bounds = sent.bounds.get(key.feed)
+    if bounds is None:
+        return True
+    return key.last >= bounds.first and not sent.growing and key.last > bounds.end
+
+
+def account_tier(
+    tier: str,
+    run: RunRecords,
+    sent: Expected,
+    digests: DigestTable,
+    rows: RowSource,
+    *,
+    reordered: Sets | None = None,
+    unidentified_rows: int = 0,
+    settled: bool | None = None,
+    keys_at_once: int | None = KEYS_AT_ONCE,
+) -> TierAccount:
+    """Account for every message of a run at one tier.
+
+    Args:
+        tier: the tier's name.
+        run: the ledger's records.
+        sent: `expected` of the same records.
+        digests: the tier's, complete, over sequences at or above the run's first of each feed;
+            gathered in a table from ``sent.table()``. An empty one says that the tier is empty.
+        rows: gives the rows of suspicious chunks; an error of its goes through.
+        reordered: at an ordered tier, what was first visible after a higher sequence of its
+            feed; see `chaosp7.account.order`.
+        unidentified_rows: rows whose feed or sequence can't be told; they are unexpected.
+        settled: whether the tier has come to rest, so that both passes must see the same rows.
+            False allows that chunks have got more rows in between, which then count.
+            None: True unless the source may still be sending.
+        keys_at_once: how many chunks `rows` is asked for at a time; None: all at once, for a
+            reader that has to go through the whole tier (11 bytes per message of those chunks).
+
+    Returns:
+        The account; its classes add up to what was sent.
+
+    Raises:
+        MeasurementError: there is no account: a reader failed, or the ledger isn't whole.
+    """
+    suspicion = suspect(sent, digests)
+    strict = not sent.growing if settled is None else settled
+    findings = _Findings()
+    for key in suspicion.absent:
+        bounds = sent.bounds[key.feed]
+        lost = findings.lost.setdefault(key.feed, BitMap64())
+        lost.add_range(max(key.first, bounds.first), min(key.last, bounds.last) + 1)
+
+    size = keys_at_once or max(1, len(suspicion.differing) + len(suspicion.foreign))
+    for cases in _batches(_cases(run, sent, suspicion), size):
+        _examine(tier, rows, cases, digests.feeds)
+        for case in cases.values():
+            _verify(tier, case, digests, strict)
+            findings.take(case)
+    return TierAccount(
+        tier=tier,
+        bounds=sent.bounds,
+        lost=nonempty(findings.lost),
+        late={},
+        corrupted=nonempty(findings.corrupted),
+        duplicated=nonempty(findings.duplicated),
+        reordered=minus(
+            _within(reordered or {}, sent), findings.lost, findings.corrupted, findings.duplicated
+        ),
+        unexpected=nonempty(findings.unexpected),
+        unexpected_rows=findings.unexpected_rows + unidentified_rows,
+        surplus_rows={feed: rows for feed, rows in findings.surplus.items() if rows},
+    )
+
+
+@dataclass(slots=True)
+class _Findings:
+    """The classes, gathered over all cases."""
+
+    lost: dict[Feed, BitMap64] = field(default_factory=dict)
+    corrupted: dict[Feed, BitMap64] = field(default_factory=dict)
+    duplicated: dict[Feed, BitMap64] = field(default_factory=dict)
+    unexpected: dict[Feed, BitMap64] = field(default_factory=dict)
+    unexpected_rows: int = 0
+    surplus: dict[Feed, int] = field(default_factory=dict)
+
+    def take(self, case: ChunkCase) -> None:
+        feed = case.key.feed
+        for sets, found in (
+            (self.lost, case.lost()),
+            (self.corrupted, case.corrupted()),
+            (self.duplicated, case.duplicated()),
+            (self.unexpected, case.unexpected),
+        ):
+            if found:
+                sets.setdefault(feed, BitMap64()).update(found)
+        self.unexpected_rows += case.unexpected_rows
+        self.surplus[feed] = self.surplus.get(feed, 0) + case.surplus
+
+
+def _cases(run: RunRecords, sent: Expected, suspicion: Suspicion) -> Iterator[ChunkCase]:
+    def case(key: ChunkKey, chunk: SentChunk | None) -> ChunkCase:
+        return ChunkCase(key, sent.bounds.get(key.feed), sent.growing, chunk)
+
+    if suspicion.differing:
+        for chunk in sent_chunks(run, sent, suspicion.differing):
+            yield case(chunk.key, chunk)
+    for key in suspicion.foreign:
+        yield case(key, None)
+
+
+def _batches(cases: Iterator[ChunkCase], size: int) -> Iterator[dict[ChunkKey, ChunkCase]]:
+    while batch := {case.key: case for case in islice(cases, size)}:
+        yield batch
+
+
+def _examine(tier: str, rows: RowSource, cases: Mapping[ChunkKey, ChunkCase], feeds: FeedIndex) -> None:
+    """Have the rows of some chunks read and examined."""
+    for batch in rows(tuple(cases)):
+        if not len(batch.feeds) == len(batch.sequences) == len(batch.checksums):
+            raise ReaderError(f"{tier}: a batch of rows has columns of different length")
+        if not len(batch.feeds):
+            continue
+        if batch.sequences.dtype != np.uint64 or batch.checksums.dtype != np.uint64:
+            raise ReaderError(f"{tier}: sequences and checksums must be unsigned 64-bit integers")
+        if int(batch.feeds.min()) < 0 or int(batch.feeds.max()) >= len(feeds):
+            raise ReaderError(f"{tier}: a row of feed index {int(batch.feeds.max())} of {len(feeds)}")
+        groups = group_by_chunk(batch.feeds, batch.sequences)
+        sequences, checksums = batch.sequences[groups.order], batch.checksums[groups.order]
+        ends = [*groups.starts[1:].tolist(), len(sequences)]
+        columns = (groups.feeds.tolist(), groups.chunks.tolist(), groups.starts.tolist(), ends)
+        for feed, chunk, begin, end in zip(*columns, strict=True):
+            case = cases.get(ChunkKey(feeds[feed], chunk))
+            if case is not None:
+                case.examine(sequences[begin:end], checksums[begin:end])
+
+
+def _verify(tier: str, case: ChunkCase, digests: DigestTable, strict: bool) -> None:
+    """Make sure that the rows are those that the digest was made of."""
+    before, now = digests.get(case.key), case.digest
+    if now == before or (not strict and now.count > before.count):
+        return
+    raise ReaderError(
+        f"{tier}: chunk {case.key.chunk} of {case.key.feed} had {before.count} rows when it was digested, "
+        f"but its rows now are {now.count}"
+        f"{' others' if now.count == before.count else ''}: it was read incompletely, it still moves, "
+        "or its digests weren't limited to sequences at or above the run's first"
+    )
+
+
+def _within(reordered: Sets, sent: Expected) -> dict[Feed, BitMap64]:
+    """Return what is accounted for; an order tracker may have seen more."""
+    return nonempty(
+        {
+            feed: between(found, sent.bounds[feed].first, sent.bounds[feed].last)
+            for feed, found in reordered.items()
+            if feed in sent.bounds
+        }
+    )

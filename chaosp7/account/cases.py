@@ -1,0 +1,105 @@
+"""The examination of one suspicious chunk, message by message."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap64
+
+from chaosp7.account.checksum import U64Array
+from chaosp7.account.digest import ChunkKey, Digest
+from chaosp7.account.sent import Bounds, SentChunk
+from chaosp7.account.sets import bitmap
+
+__all__ = ["ChunkCase"]
+
+_U64: Final = (1 << 64) - 1
+
+
+class ChunkCase:
+    """Gathers a tier's rows of one chunk and compares them with what was sent.
+
+    It holds eleven bytes per sent message, whatever the tier holds.
+
+    Args:
+        key: the chunk.
+        bounds: the feed's bounds; None for a feed that the ledger doesn't know.
+        growing: the source may go on sending: nothing above the bounds is unexpected.
+        sent: the chunk's messages; None if none of them are accounted for.
+    """
+
+    __slots__ = (
+        "_above", "_again", "_checksums", "_first", "_rows", "_seen", "_start", "_wrong",
+        "digest", "key", "unexpected", "unexpected_rows",
+    )  # fmt: skip
+
+    def __init__(self, key: ChunkKey, bounds: Bounds | None, growing: bool, sent: SentChunk | None) -> None:
+        self.key = key
+        self.digest = Digest(0, 0, 0)
+        """Digest of the rows examined: it must be the one that made the chunk suspicious."""
+        self.unexpected = BitMap64()
+        self.unexpected_rows = 0
+        self._start = 0 if bounds is None else bounds.first
+        # What lies above this was never sent; with a source that still sends, nothing can be told.
+        self._above = -1 if bounds is None else (_U64 if growing else bounds.end)
+        self._first = key.first if sent is None else sent.first
+        self._checksums = np.empty(0, dtype=np.uint64) if sent is None else sent.checksums
+        count = len(self._checksums)
+        self._seen = np.zeros(count, dtype=np.bool_)
+        self._again = np.zeros(count, dtype=np.bool_)
+        self._wrong = np.zeros(count, dtype=np.bool_)
+        self._rows = 0
+
+    def examine(self, sequences: U64Array, checksums: U64Array) -> None:
+        """Take rows of this chunk, in any order and in as many calls as one likes."""
+        keep = sequences >= np.uint64(self._start)  # below are earlier runs' messages
+        if not keep.all():
+            sequences, checksums = sequences[keep], checksums[keep]
+        if not len(sequences):
+            return
+        self.digest = self.digest.merged(
+            Digest(len(checksums), int(np.add.reduce(checksums)), int(np.bitwise_xor.reduce(checksums)))
+        )
+        count = len(self._checksums)
+        # All of them are at or above _start, and a chunk's messages begin at max(_start, chunk).
+        inside = sequences < np.uint64(self._first + count) if count else np.zeros(len(sequences), np.bool_)
+        if not inside.all():
+            self._note_above(sequences[~inside])
+            sequences, checksums = sequences[inside], checksums[inside]
+        if not len(sequences):
+            return
+        places = (sequences - np.uint64(self._first)).astype(np.intp)
+        copies = np.bincount(places, minlength=count)
+        self._again |= (copies > 1) | (self._seen & (copies > 0))
+        self._seen |= copies > 0
+        self._wrong[places[checksums != self._checksums[places]]] = True
+        self._rows += len(places)
+
+    def _note_above(self, sequences: U64Array) -> None:
+        if self._above >= 0:
+            sequences = sequences[sequences > np.uint64(self._above)]
+        if len(sequences):
+            self.unexpected |= bitmap(sequences)
+            self.unexpected_rows += len(sequences)
+
+    @property
+    def surplus(self) -> int:
+        """Rows too many of sent messages."""
+        return self._rows - int(np.count_nonzero(self._seen))
+
+    def lost(self) -> BitMap64:
+        """Return the sequences that have no row."""
+        return self._where(~self._seen)
+
+    def corrupted(self) -> BitMap64:
+        """Return the sequences of which a row's checksum isn't the sent one."""
+        return self._where(self._wrong)
+
+    def duplicated(self) -> BitMap64:
+        """Return the sequences that have more than one row, all of them right."""
+        return self._where(self._again & ~self._wrong)
+
+    def _where(self, mask: npt.NDArray[np.bool_]) -> BitMap64:
+        return bitmap(np.flatnonzero(mask).astype(np.uint64) + np.uint64(self._first))

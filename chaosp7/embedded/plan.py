@@ -1,0 +1,226 @@
+"""Resolve a platform file into a plan: which process, on which ports, in which order.
+
+Every link is given a proxy; a client of a link is pointed at the proxy and never learns where
+the server is.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from chaosp7.embedded import kafka
+from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan, TaskPlan
+from chaosp7.embedded.provision import Parts
+from chaosp7.embedded.state import StateDir
+from chaosp7.errors import ConfigError
+from chaosp7.platform.model import Link, Part, Platform
+from chaosp7.platform.ports import HOST
+
+__all__ = ["TOPICS_TASK", "build", "prepare", "wanted_ports"]
+
+#: The step of the start that makes the topics.
+TOPICS_TASK = "topics"
+
+
+def wanted_ports(platform: Platform) -> dict[str, int]:
+    """Return what ports the platform needs: what for -> the fixed port, or 0 for any.
+
+    The keys are ``<service> <role>``; a link's proxy belongs to the Toxiproxy service.
+    """
+    wanted: dict[str, int] = {}
+    toxiproxy = platform.the_service(Part.TOXIPROXY)
+    for name, service in platform.services.items():
+        wanted[f"{name} main"] = service.port
+        if service.part is Part.EXCHANGE:
+            wanted |= {f"{name} {exchange}": 0 for exchange in platform.feeds}
+        if service.part is Part.KAFKA:
+            wanted[f"{name} controller"] = 0
+    for name, link in platform.links.items():
+        wanted[f"{toxiproxy} {name}"] = 0
+        if platform.service(link.server).part is Part.KAFKA:
+            wanted[f"{link.server} {name}"] = 0
+    return wanted
+
+
+def build(platform: Platform, parts: Parts, ports: Mapping[str, int], state: StateDir, name: str) -> Plan:
+    """Resolve a platform file; nothing is written or started.
+
+    Args:
+        platform: the file's content.
+        parts: the provisioned parts.
+        ports: a port for each key of `wanted_ports`.
+        state: the platform's state folder.
+        name: what the platform is called.
+
+    Raises:
+        ConfigError: if services aren't linked as their parts need it.
+    """
+    links = {
+        key: LinkPlan(
+            client=link.client,
+            server=link.server,
+            listen_port=ports[f"{platform.the_service(Part.TOXIPROXY)} {key}"],
+            upstream_port=_upstream(platform, key, link, ports),
+        )
+        for key, link in platform.links.items()
+    }
+    builder = _Builder(platform, parts, ports, state, links)
+    services = {key: builder.service(key) for key in platform.services}
+    broker = services[platform.the_service(Part.KAFKA)]
+    topics = [*_python("topics"), "--brokers", f"{HOST}:{broker.ports['main']}"]
+    topics += ["--partitions", str(platform.partitions), *platform.topics.values()]
+    return Plan(
+        name=name,
+        platform_file=str(platform.path.absolute()),
+        state_dir=str(state.path),
+        services=services,
+        tasks={TOPICS_TASK: TaskPlan(command=topics)},
+        links=links,
+    )
+
+
+def prepare(plan: Plan, parts: Parts) -> None:
+    """Write the files that the plan's services read when they start; the folders must be there."""
+    state = plan.state
+    for name, service in plan.services.items():
+        state.data(name).mkdir(parents=True, exist_ok=True)
+        if service.part is Part.KAFKA:
+            kafka.prepare(
+                parts.kafka.template, state.data(name), _listeners(plan, name), service.ports["controller"]
+            )
+        if service.part is Part.TOXIPROXY:
+            proxies = [
+                {
+                    "name": key,
+                    "listen": f"{HOST}:{link.listen_port}",
+                    "upstream": f"{HOST}:{link.upstream_port}",
+                    "enabled": True,
+                }
+                for key, link in plan.links.items()
+            ]
+            (state.data(name) / "proxies.json").write_text(json.dumps(proxies, indent=1), encoding="utf-8")
+
+
+def _listeners(plan: Plan, broker: str) -> list[kafka.Listener]:
+    main = plan.services[broker].ports["main"]
+    of_links = [
+        kafka.Listener(name, link.upstream_port, link.listen_port)
+        for name, link in plan.links.items()
+        if link.server == broker
+    ]
+    return [kafka.Listener(kafka.DIRECT, main, main), *of_links]
+
+
+def _upstream(platform: Platform, name: str, link: Link, ports: Mapping[str, int]) -> int:
+    server, client = platform.service(link.server), platform.service(link.client)
+    match server.part:
+        case Part.KAFKA:
+            return ports[f"{link.server} {name}"]
+        case Part.EXCHANGE if client.exchange:
+            return ports[f"{link.server} {client.exchange}"]
+        case Part.EXCHANGE:
+            raise ConfigError(
+                f"{platform.path}: links.{name}: only a feed-handler is a client of an exchange"
+            )
+    return ports[f"{link.server} main"]
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", f"chaosp7.embedded.{module}"]
+
+
+class _Builder:
+    """Makes the plan of each service."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        parts: Parts,
+        ports: Mapping[str, int],
+        state: StateDir,
+        links: Mapping[str, LinkPlan],
+    ) -> None:
+        self.platform = platform
+        self.parts = parts
+        self.ports = ports
+        self.state = state
+        self.links = links
+
+    def service(self, name: str) -> ServicePlan:
+        """Return a service's plan."""
+        service = self.platform.services[name]
+        ports = {
+            key.split(" ", 1)[1]: port for key, port in self.ports.items() if key.split(" ", 1)[0] == name
+        }
+        main = ports["main"]
+        data = self.state.data(name)
+        after: list[str] = []
+        health = HealthPlan(check=Check.HTTP, port=main)
+        match service.part:
+            case Part.EXCHANGE:
+                command = [*_python("exchange"), "--control-port", str(main), "--state-dir", str(data)]
+                for exchange, symbols in self.platform.feeds.items():
+                    command += ["--feed", f"{exchange}={','.join(symbols)}"]
+                    command += ["--listen", f"{exchange}={ports[exchange]}"]
+            case Part.KAFKA:
+                properties = data / "server.properties"
+                command = kafka.broker_command(self.parts.kafka, properties, service.memory_mb)
+                health = HealthPlan(check=Check.KAFKA, port=main)
+            case Part.CLICKHOUSE:
+                broker = self._through(name, Part.KAFKA)
+                command = [*_python("clickhouse"), "--data-dir", str(data), "--http-port", str(main)]
+                command += ["--kafka", broker]
+                health = HealthPlan(check=Check.HTTP, port=main, path="/ping")
+                # Its consumers would otherwise look for topics that aren't there yet.
+                after = [TOPICS_TASK, self.platform.the_service(Part.TOXIPROXY)]
+            case Part.TOXIPROXY:
+                command = [str(self.parts.toxiproxy), "-host", HOST, "-port", str(main)]
+                # With its proxies in a file it has them back whenever it is started again.
+                command += ["-config", str(data / "proxies.json"), "-proxy-metrics"]
+                health = HealthPlan(check=Check.TOXIPROXY, port=main, path="/proxies")
+            case Part.FEED_HANDLER:
+                command = self._feed_handler(name, service.exchange, main)
+                after = [TOPICS_TASK, *self.platform.services_of(Part.TOXIPROXY), *self._exchange()]
+            case Part.SILVER_PROCESSOR:
+                server = self._through(name, Part.CLICKHOUSE)
+                command = [*_python("silver_processor"), "--clickhouse", server, "--http-port", str(main)]
+                command += ["--exchanges", ",".join(self.platform.feeds)]
+                after = [self.platform.the_service(part) for part in (Part.CLICKHOUSE, Part.TOXIPROXY)]
+        return ServicePlan(
+            part=service.part,
+            command=command,
+            ports=ports,
+            health=health,
+            after=after,
+            restart=service.restart,
+        )
+
+    def _feed_handler(self, name: str, exchange: str, port: int) -> list[str]:
+        command = [*_python("feed_handler"), "--exchange", exchange]
+        command += ["--symbols", ",".join(self.platform.feeds[exchange])]
+        command += ["--ws-url", f"ws://{self._through(name, Part.EXCHANGE)}/ws"]
+        command += ["--brokers", self._through(name, Part.KAFKA), "--topic", self.platform.topics[exchange]]
+        return [*command, "--acks", str(self.state.acks / f"{name}.acks"), "--http-port", str(port)]
+
+    def _exchange(self) -> list[str]:
+        return self.platform.services_of(Part.EXCHANGE)
+
+    def _through(self, client: str, part: Part) -> str:
+        """Return the address at which a client finds the service that is this part."""
+        server = self.platform.the_service(part)
+        ports = [
+            link.listen_port for link in self.links.values() if (link.client, link.server) == (client, server)
+        ]
+        if not ports:
+            # Not linked: this edge can't be cut, but it works.
+            return self._direct(client, server, part)
+        if len(ports) > 1:
+            raise ConfigError(f"{self.platform.path}: links: {client!r} has {len(ports)} links to {server!r}")
+        return f"{HOST}:{ports[0]}"
+
+    def _direct(self, client: str, server: str, part: Part) -> str:
+        role = self.platform.services[client].exchange if part is Part.EXCHANGE else "main"
+        return f"{HOST}:{self.ports[f'{server} {role}']}"

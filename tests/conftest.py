@@ -1,0 +1,98 @@
+"""Fixtures for all tests: the provisioned parts and a real broker."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaosp7.embedded import kafka, provision
+from chaosp7.errors import ProvisionError
+
+_PR_SET_PDEATHSIG = 1
+
+
+@pytest.fixture(scope="session")
+def parts() -> provision.Parts:
+    """The broker and Toxiproxy, made first if they aren't there (once per user, up to a minute)."""
+    try:
+        return provision.parts()
+    except ProvisionError as error:
+        pytest.fail(f"these tests need the embedded platform's parts: {error}")
+
+
+class Broker:
+    """A plain broker without a supervisor, on free ports of the loopback interface.
+
+    Attributes:
+        bootstrap: its address, ``host:port``.
+        port: the port of it.
+        process: the running process.
+    """
+
+    def __init__(self, parts: provision.Parts, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+            self.port, controller_port = one.getsockname()[1], other.getsockname()[1]
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.log = folder / "broker.log"
+        listener = kafka.Listener(kafka.DIRECT, self.port, self.port)
+        properties = kafka.prepare(parts.kafka.template, folder, [listener], controller_port)
+        self._command = kafka.broker_command(parts.kafka, properties, memory_mb=384)
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until its port is open."""
+        libc = ctypes.CDLL(None)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Not even a test session that is killed leaves a broker behind.
+                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                pass
+            else:
+                return
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the broker doesn't start:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it with SIGKILL; `start` brings it back with its data."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def close(self) -> None:
+        """End it properly."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@pytest.fixture(scope="session")
+def broker(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A real broker for the session; use topics and groups of your own.
+
+    It has no topics and makes none by itself: `chaosp7.embedded.topics.create` does. Who kills
+    it starts it again.
+    """
+    broker = Broker(parts, tmp_path_factory.mktemp("broker"))
+    yield broker
+    broker.close()
