@@ -129,10 +129,10 @@ class BlockScanner:
         total = len(self._header.feeds)
         if int(feeds.max()) >= total:
             raise LedgerError(f"{self._name}: a record of feed {int(feeds.max())} of {total}")
-        counts = np.bincount(feeds, minlength=total).astype(np.uint64)
+        counts = np.bincount(feeds, minlength=total)
         # Records grouped by feed, in their order: each group has to count on from `_next`.
         sequences = records["sequence"][np.argsort(feeds, kind="stable")]
-        starts = np.cumsum(counts) - counts
+        starts = (np.cumsum(counts) - counts).astype(np.uint64)
         expected = np.repeat(self._next - starts, counts) + np.arange(len(records), dtype=np.uint64)
         wrong = np.flatnonzero(sequences != expected)
         if len(wrong):
@@ -141,7 +141,7 @@ class BlockScanner:
                 f"{self._name}: hole in the sequence of {feed}: "
                 f"{sequences[wrong[0]]} where {expected[wrong[0]]} should be"
             )
-        self._next += counts
+        self._next += counts.astype(np.uint64)
         self.messages += len(records)
 
     def _verify_trailer(self, trailer: Trailer) -> None:

@@ -1,0 +1,1 @@
+"""The embedded platform: a real market-data pipeline as local processes."""

@@ -116,6 +116,7 @@ def server_properties(data: Path, listeners: Sequence[Listener], controller_port
     adverts = [
         f"{name}://{HOST}:{entry.advertised_port}" for name, entry in zip(names, listeners, strict=True)
     ]
+    protocols = [f"{name}:PLAINTEXT" for name in [*names, CONTROLLER]]
     return "\n".join(
         [
             "process.roles=broker,controller",
@@ -123,7 +124,7 @@ def server_properties(data: Path, listeners: Sequence[Listener], controller_port
             f"controller.quorum.voters=1@{HOST}:{controller_port}",
             f"listeners={','.join([*binds, f'{CONTROLLER}://{HOST}:{controller_port}'])}",
             f"advertised.listeners={','.join(adverts)}",
-            f"listener.security.protocol.map={','.join(f'{name}:PLAINTEXT' for name in [*names, CONTROLLER])}",
+            f"listener.security.protocol.map={','.join(protocols)}",
             f"controller.listener.names={CONTROLLER}",
             f"inter.broker.listener.name={names[0]}",
             f"log.dirs={data}",

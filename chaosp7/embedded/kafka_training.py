@@ -73,5 +73,5 @@ def _exercise(bootstrap: str) -> None:
     while (message := consumer.poll(0.1)) is None and time.monotonic() < deadline:
         pass
     if message is not None and message.error() is None:
-        consumer.commit(message, asynchronous=False)
+        consumer.commit(message=message, asynchronous=False)
     consumer.close()

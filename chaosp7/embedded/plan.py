@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from chaosp7.embedded import kafka
 from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan, TaskPlan
@@ -179,7 +178,7 @@ class _Builder:
             case Part.TOXIPROXY:
                 command = [str(self.parts.toxiproxy), "-host", HOST, "-port", str(main)]
                 # With its proxies in a file it has them back whenever it is started again.
-                command += ["-config", str(data / "proxies.json"), "-proxy-metrics"]
+                command += ["-config", str(data / "proxies.json")]
                 health = HealthPlan(check=Check.TOXIPROXY, port=main, path="/proxies")
             case Part.FEED_HANDLER:
                 command = self._feed_handler(name, service.exchange, main)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import click
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from chaosp7.errors import ChaosP7Error, PlatformError
 
@@ -69,7 +70,7 @@ def advertised(bootstrap: str, timeout_s: float = 5.0) -> set[str]:
 
 
 def _admin(bootstrap: str) -> AdminClient:
-    settings = {
+    settings: dict[str, str | int | float | bool] = {
         "bootstrap.servers": bootstrap,
         "reconnect.backoff.ms": 20,
         "reconnect.backoff.max.ms": 100,

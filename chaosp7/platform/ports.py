@@ -119,8 +119,9 @@ def holder(port: int) -> str | None:
     except psutil.Error:
         return None
     for connection in connections:
-        listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-        if listens and connection.laddr.port == port and connection.pid:
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr or not connection.pid:
+            continue
+        if connection.laddr.port == port:
             try:
                 return f"{psutil.Process(connection.pid).name()} (PID {connection.pid})"
             except psutil.Error:
@@ -129,7 +130,7 @@ def holder(port: int) -> str | None:
 
 
 def _check_fixed(what: str, port: int, taken: Mapping[int, str], chosen: Mapping[str, int]) -> None:
-    service = what.split()[0]
+    service = what.split(maxsplit=1)[0]
     if port in chosen.values():
         other = next(key for key, value in chosen.items() if value == port).split()[0]
         raise PortInUseError(f"port {port} of service {service!r} is the port of service {other!r} too")

@@ -10,7 +10,7 @@ from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Tier, TierKind
 from chaosp7.recorder.heads import Range
-from chaosp7.recorder.table_query import Row, above_heads, islands, parse
+from chaosp7.recorder.table_query import above_heads, islands, parse
 from chaosp7.recorder.timeline import Timeline
 
 __all__ = ["TableSampler"]
@@ -57,21 +57,21 @@ class TableSampler(threading.Thread):
 
     def run(self) -> None:
         """Sample until `stop`."""
-        before_ns = self._now_ns()
         while not self._ended.is_set():
             look_ns = self._now_ns()
             try:
-                ranges = self._look()
+                ranges, counts = self._look()
             except ReaderError as error:
                 after_ns = self._now_ns()
                 for timeline in self._timelines.values():
-                    timeline.add_error(before_ns, after_ns, str(error))
+                    timeline.add_error(look_ns, after_ns, str(error))
             else:
                 after_ns = self._now_ns()
                 for name, timeline in self._timelines.items():
-                    timeline.add(before_ns, after_ns, ranges[name])
-            # A row seen by this look was not there when the last one began, or came after it.
-            before_ns = look_ns
+                    if self._tiers[name].kind is TierKind.CANDLES:
+                        timeline.add_counts(look_ns, after_ns, counts[name])
+                    else:
+                        timeline.add(look_ns, after_ns, ranges[name])
             spent_s = (self._now_ns() - look_ns) / 1e9
             self._ended.wait(max(0.0, self._interval_s - spent_s))
         self._clickhouse.close()
@@ -81,21 +81,22 @@ class TableSampler(threading.Thread):
         self._ended.set()
         self.join()
 
-    def _look(self) -> dict[str, list[Range]]:
+    def _look(self) -> tuple[dict[str, list[Range]], dict[str, dict[int, int]]]:
         heads = {name: timeline.heads() for name, timeline in self._timelines.items()}
         answer = self._clickhouse.tsv(above_heads(self._tiers, self._feeds, heads, self._since_s))
         ranges: dict[str, list[Range]] = {name: [] for name in self._tiers}
+        counts: dict[str, dict[int, int]] = {name: {} for name in self._tiers}
         with_holes = set()
         for row in parse(answer, self._feeds):
             if self._tiers[row.tier].kind is TierKind.CANDLES:
-                ranges[row.tier] += self._counted(row, heads[row.tier])
+                counts[row.tier][row.feed] = row.count - self._baseline[row.feed]
             elif row.lowest == heads[row.tier][row.feed] + 1 and row.highest - row.lowest + 1 == row.count:
                 ranges[row.tier].append((row.feed, row.lowest, row.highest))
             else:
                 with_holes.add(row.tier)
         for name in with_holes:
             ranges[name] = self._islands(name, heads[name])
-        return ranges
+        return ranges, counts
 
     def _islands(self, name: str, heads: Sequence[int]) -> list[Range]:
         indices = {feed: i for i, feed in enumerate(self._feeds)}

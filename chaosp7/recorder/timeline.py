@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chaosp7.recorder.heads import Heads, Range
 from chaosp7.recovery.samples import Sample
@@ -40,6 +40,27 @@ class Timeline:
             new = tuple(r for r in ours if self._heads.add(*r))
             self.samples.append(Sample(before_ns=before_ns, after_ns=after_ns, new=new))
             if new:
+                self.last_moved_ns = after_ns
+
+    def add_counts(self, before_ns: int, after_ns: int, counts: Mapping[int, int]) -> None:
+        """Note how many messages of the run each feed shows by now, at a tier of candles.
+
+        For the live head it is taken that those are the earliest ones; the sample keeps the count.
+
+        Args:
+            before_ns: when the question was asked.
+            after_ns: when the answer was there.
+            counts: feed index -> messages.
+        """
+        with self._lock:
+            self.samples.append(
+                Sample(before_ns=before_ns, after_ns=after_ns, counts=tuple(sorted(counts.items())))
+            )
+            moved = [
+                self._heads.add(feed, self._first[feed], self._first[feed] + count - 1)
+                for feed, count in counts.items()
+            ]
+            if any(moved):
                 self.last_moved_ns = after_ns
 
     def add_error(self, before_ns: int, after_ns: int, error: str) -> None:

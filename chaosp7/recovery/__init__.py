@@ -1,0 +1,1 @@
+"""The recovery timeline: freshness of every tier over time. Pure."""

@@ -1,5 +1,7 @@
 """Heads track what is visible without a hole, whatever the order in which it comes."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,4 +32,4 @@ def test_ranges_hold_exactly_the_sequences_and_are_as_few_as_can_be(sequences: l
     ranges = ranges_of(3, np.array(sequences, dtype=np.uint64))
     held = [s for feed, first, last in ranges for s in range(first, last + 1) if feed == 3]
     assert held == sorted(set(sequences))
-    assert all(b[1] > a[2] + 1 for a, b in zip(ranges, ranges[1:], strict=False))
+    assert all(b[1] > a[2] + 1 for a, b in pairwise(ranges))

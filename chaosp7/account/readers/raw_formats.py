@@ -94,6 +94,11 @@ def _iso_ms(text: str) -> int:
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
 
 
+def _refuse_beyond_the_ledger(fields: Fields) -> None:
+    if not all(0 <= number <= _INT64_MAX for number in fields[1:]):
+        raise UndecodableError("a number beyond any ledger's")
+
+
 def _side(value: str, buy: str, sell: str) -> int:
     if value == buy:
         return 0
@@ -125,10 +130,7 @@ def decoder(exchange: str) -> Callable[[bytes], Fields]:
     def decode_one(payload: bytes) -> Fields:
         try:
             fields = extract(decode, payload)
-            if not all(0 <= number <= _INT64_MAX for number in fields[1:]):
-                raise UndecodableError(f"a number beyond any ledger's: {payload[:200]!r}")
-        except UndecodableError:
-            raise
+            _refuse_beyond_the_ledger(fields)
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise UndecodableError(f"{error}: {payload[:200]!r}") from error
         else:

@@ -68,7 +68,7 @@ class Control:
             return Reply(result=await self._carry_out(msgspec.json.decode(line, type=Request)))
         except (PlatformError, msgspec.DecodeError) as error:
             return Reply(error=str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # one bad request must not end the supervisor
             _log.exception("a request failed: %r", line)
             return Reply(error=f"{type(error).__name__}: {error}")
 

@@ -137,7 +137,7 @@ class Daemon:
                     group.create_task(self._bring_up(service, ready))
         except* PlatformError as group_error:
             self._error = str(group_error.exceptions[0])
-            _log.error("the start failed: %s", self._error.splitlines()[0])  # noqa: TRY400
+            _log.error("the start failed: %s", self._error.splitlines()[0])
             self.shut_down()
         except* Exception as group_error:  # noqa: BLE001  # a bug must not leave a platform half up
             self._error = f"the supervisor failed: {group_error.exceptions[0]!r}"

@@ -291,6 +291,7 @@ async def _first_of(one: asyncio.Event, other: asyncio.Event, timeout_s: float) 
 
 
 def ended_how(exit_code: int | None) -> str:
+    """Say how a process ended, for people."""
     if exit_code is not None and exit_code < 0:
         known = {member.value: member.name for member in signal.Signals}
         return f"was ended by {known.get(-exit_code, f'signal {-exit_code}')}"

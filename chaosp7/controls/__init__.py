@@ -1,1 +1,0 @@
-"""Chaos Toolkit controls."""
