@@ -1,14 +1,22 @@
-# chaosp7: `make test` works alone on a fresh machine.
+# chaosp7: `make run` shows it, `make test` proves it. Both work alone on a fresh machine.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help test check provision install lock clean
+.PHONY: help run baseline test check provision install lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: install  ## restart the broker under load: recovery per tier, loss message by message
+	@$(BIN)/chaosp7 provision
+	@$(BIN)/chaos --no-version-check --no-log-file run experiments/redpanda-restart.json
+
+baseline: install  ## the same platform and load without a fault
+	@$(BIN)/chaosp7 provision
+	@$(BIN)/chaos --no-version-check --no-log-file run experiments/baseline.json
 
 test: check  ## everything: style, types, and all tests against the real parts
 	@$(BIN)/chaosp7 provision

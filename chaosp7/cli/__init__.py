@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 import click
 
 from chaosp7 import __version__
+from chaosp7.cli.platform import platform
 from chaosp7.cli.provision import provision
 from chaosp7.errors import ChaosP7Error
 
@@ -22,13 +25,20 @@ def commands() -> None:
     """Chaos engineering for streaming data platforms."""
 
 
+commands.add_command(platform)
 commands.add_command(provision)
 
 
 def main() -> None:
     """Run the command line; a foreseen error is one line on stderr and exit code 2."""
+    # What `kill` sends ends what was started no less than what Ctrl-C sends.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         commands()
     except ChaosP7Error as error:
         click.echo(f"chaosp7: {error}", err=True)
         sys.exit(_EXIT_ERROR)
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -7,6 +7,7 @@ the server is.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 
@@ -22,6 +23,8 @@ __all__ = ["TOPICS_TASK", "build", "prepare", "wanted_ports"]
 
 #: The step of the start that makes the topics.
 TOPICS_TASK = "topics"
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def wanted_ports(platform: Platform) -> dict[str, int]:
@@ -55,8 +58,13 @@ def build(platform: Platform, parts: Parts, ports: Mapping[str, int], state: Sta
         name: what the platform is called.
 
     Raises:
-        ConfigError: if services aren't linked as their parts need it.
+        ConfigError: if services aren't linked as their parts need it, or a name can't be a file's.
     """
+    for service in platform.services:
+        if not _FILE_NAME.fullmatch(service):
+            raise ConfigError(
+                f"{platform.path}: services: {service!r} can't be a file's name; a service's must"
+            )
     links = {
         key: LinkPlan(
             client=link.client,
@@ -186,7 +194,7 @@ class _Builder:
             case Part.SILVER_PROCESSOR:
                 server = self._through(name, Part.CLICKHOUSE)
                 command = [*_python("silver_processor"), "--clickhouse", server, "--http-port", str(main)]
-                command += ["--exchanges", ",".join(self.platform.feeds)]
+                command += ["--exchanges", *self.platform.feeds]
                 after = [self.platform.the_service(part) for part in (Part.CLICKHOUSE, Part.TOXIPROXY)]
         return ServicePlan(
             part=service.part,

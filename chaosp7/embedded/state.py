@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaosp7.errors import ConfigError, PlatformError
+from chaosp7.errors import ConfigError
 
 __all__ = ["MARK_ENV", "STATE_ENV", "StateDir", "state_root"]
 
@@ -128,11 +128,11 @@ class StateDir:
 
         The kernel allows 107 bytes for a socket's path, less than many a folder's: the folder is
         opened and named by its descriptor.
+
+        Raises:
+            FileNotFoundError: if there is no such folder.
         """
-        try:
-            folder = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise PlatformError(f"there is no state of a platform at {self.path}") from None
+        folder = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield f"/proc/self/fd/{folder}/supervisor.sock"
         finally:

@@ -21,7 +21,13 @@ from chaosp7.embedded.state import MARK_ENV, StateDir
 from chaosp7.embedded.supervisor.protocol import Outcome, Phase, PlatformStatus, Request
 from chaosp7.errors import PlatformError
 from chaosp7.platform import ports
-from chaosp7.platform.control_client import ControlClient, NotRunningError, SilentError, end_stragglers, is_running
+from chaosp7.platform.control_client import (
+    ControlClient,
+    NotRunningError,
+    SilentError,
+    end_stragglers,
+    is_running,
+)
 from chaosp7.platform.links import Links
 from chaosp7.platform.model import Part, Platform
 
@@ -106,7 +112,9 @@ def _start_supervisor(state: StateDir) -> None:
     # -P: no module may come from the folder that somebody happens to stand in.
     command = [sys.executable, "-P", "-m", "chaosp7.embedded.supervisor", str(state.path)]
     env = {**os.environ, MARK_ENV: str(state.path)}
-    started = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    started = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if started.returncode:
         raise PlatformError(f"the supervisor can't be started: {started.stderr.strip()}")
 
@@ -139,7 +147,11 @@ def _wait_until_up(state: StateDir, timeout_s: float, listener: StatusListener |
         if status.phase is Phase.UP:
             return
         if time.monotonic() > deadline:
-            waiting = [f"{one.name} ({one.state}: {one.detail})" for one in status.services.values() if not one.healthy]
+            waiting = [
+                f"{one.name} ({one.state}: {one.detail})"
+                for one in status.services.values()
+                if not one.healthy
+            ]
             raise PlatformError(f"the platform isn't up after {timeout_s:g} s: {', '.join(waiting)}")
         time.sleep(_POLL_S)
 
@@ -186,7 +198,9 @@ def _earlier_ports(state: StateDir, wanted: dict[str, int]) -> dict[str, int]:
     """Return the ports of the platform's last life: its data have some of them written in."""
     with suppress(PlatformError):
         plan = plan_model.read(state)
-        earlier = {f"{name} {role}": port for name, one in plan.services.items() for role, port in one.ports.items()}
+        earlier = {
+            f"{name} {role}": port for name, one in plan.services.items() for role, port in one.ports.items()
+        }
         return {key: port for key, port in earlier.items() if not wanted.get(key, 1)}
     return {}
 
@@ -200,7 +214,9 @@ def _alone(state: StateDir) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PlatformError(f"another `up` or `down` is at work on the platform at {state.path}") from None
+            raise PlatformError(
+                f"another `up` or `down` is at work on the platform at {state.path}"
+            ) from None
         yield
     finally:
         os.close(descriptor)

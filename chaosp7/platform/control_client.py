@@ -151,5 +151,3 @@ def end_stragglers(state: StateDir, timeout_s: float = 10.0) -> int:
             raise PlatformError(f"processes of the platform at {state.path} can't be ended: {pids}")
         time.sleep(0.02)
     return len(ended)
-
-

@@ -160,7 +160,9 @@ class ProcessDriver:
         """
         ports = self.plan.service(service).ports
         if role not in ports:
-            raise PlatformError(f"service {service!r} has no port for {role!r}; there are: {', '.join(ports)}")
+            raise PlatformError(
+                f"service {service!r} has no port for {role!r}; there are: {', '.join(ports)}"
+            )
         return f"{HOST}:{ports[role]}"
 
     @property

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from pathlib import Path
 
-import numpy as np
-
 from chaosp7.account.ledger import LedgerTail
+from chaosp7.recovery.sends import SendTimes
 
 __all__ = ["Source"]
 
@@ -24,11 +22,19 @@ class Source:
 
     def __init__(self, ledger: Path) -> None:
         self._tail = LedgerTail(ledger)
+        self.start_ns = self._tail.header.load_start_ns
+        """When the first message was due."""
         self.feeds = self._tail.header.feeds
         """The feeds, in the order that everything of the run indexes."""
         self.first = list(self._tail.header.first)
         """The run's first sequence of each feed."""
-        self._sent_ns: list[array[int]] = [array("q") for _ in self.feeds]
+        self.sends = SendTimes(self.feeds, self.first)
+        """When each message was sent, as of the last `poll`."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the load has ended and all of it was taken in."""
+        return self._tail.closed
 
     def poll(self) -> None:
         """Take in what was sent since the last call.
@@ -37,30 +43,17 @@ class Source:
             LedgerError: what was written is damaged.
         """
         while (records := self._tail.poll()) is not None:
-            for index in np.unique(records["feed"]):
-                mine = records[records["feed"] == index]
-                self._sent_ns[int(index)].frombytes(mine["sent_ns"].tobytes())
+            self.sends.extend(records)
 
     def last(self) -> list[int]:
         """Return the last sequence sent so far of each feed; ``first - 1`` before any."""
-        return [first + len(sent) - 1 for first, sent in zip(self.first, self._sent_ns, strict=True)]
-
-    def last_before(self, cut_ns: int) -> list[int]:
-        """Return the last sequence of each feed that was sent at or before a moment."""
-        return [
-            first + int(np.searchsorted(np.frombuffer(sent, dtype=np.int64), cut_ns, side="right")) - 1
-            if sent
-            else first - 1
-            for first, sent in zip(self.first, self._sent_ns, strict=True)
-        ]
+        return [self.sends.last(i) for i in range(len(self.feeds))]
 
     def sent_ns(self, feed: int, sequence: int) -> int:
-        """Return when a sequence was sent, monotonic nanoseconds.
-
-        Raises:
-            IndexError: if it hasn't been.
-        """
-        return self._sent_ns[feed][sequence - self.first[feed]]
+        """Return when a sequence was sent; for one below the run's first, when the load began."""
+        if sequence < self.first[feed]:
+            return self.start_ns
+        return self.sends.sent_ns(feed, sequence)
 
     def close(self) -> None:
         """Let go of the ledger."""

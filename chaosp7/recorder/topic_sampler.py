@@ -45,7 +45,7 @@ class TopicSampler(threading.Thread):
         now_ns: Callable[[], int],
     ) -> None:
         super().__init__(name="topic-sampler", daemon=True)
-        self._bootstrap = bootstrap
+        self._brokers = bootstrap
         self._starts = starts
         self._decoder = decoder
         self._known = known
@@ -56,7 +56,7 @@ class TopicSampler(threading.Thread):
 
     def run(self) -> None:
         """Sample until `stop`."""
-        consumer = Consumer(consumer_config(self._bootstrap, fetch_wait_ms=int(self._interval_s * 1000)))
+        consumer = Consumer(consumer_config(self._brokers, fetch_wait_ms=int(self._interval_s * 1000)))
         try:
             consumer.assign(self._starts)
             before_ns = self._now_ns()

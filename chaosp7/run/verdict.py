@@ -84,7 +84,7 @@ def judge(journal: Mapping[str, Any], findings: Findings) -> Judgement:
     """
     reasons = [
         *_from_journal(journal),
-        *_from_faults(findings),
+        *_from_faults(findings, ended_early=_ended_early(journal)),
         *_from_measurement(findings, journal),
         *_from_account(findings),
         *_from_recovery(findings),
@@ -133,8 +133,8 @@ def _unmet(state: Mapping[str, Any] | None) -> Iterator[str]:
         yield "no probe ran"
 
 
-def _from_faults(findings: Findings) -> _Reasons:
-    if len(findings.faults) < findings.faults_expected:
+def _from_faults(findings: Findings, *, ended_early: bool) -> _Reasons:
+    if len(findings.faults) < findings.faults_expected and not ended_early:
         missing = findings.faults_expected - len(findings.faults)
         yield Verdict.FAULT_NOT_VERIFIED, f"{missing} of {findings.faults_expected} faults never began"
     for fault in findings.faults:
@@ -149,10 +149,10 @@ def _from_faults(findings: Findings) -> _Reasons:
 def _from_measurement(findings: Findings, journal: Mapping[str, Any]) -> _Reasons:
     for error in findings.errors:
         yield Verdict.ERROR, error
-    if findings.load is None or findings.load.messages == 0:
-        yield Verdict.ERROR, "no message was sent: nothing was tested"
-    # A run that ended early has said so above; its account is rightly missing.
+    # A run that ended early has said so above; its load and account are rightly missing.
     if not _ended_early(journal):
+        if findings.load is None or findings.load.messages == 0:
+            yield Verdict.ERROR, "no message was sent: nothing was tested"
         accounted = {tier.tier for tier in findings.tiers}
         for tier in findings.tiers_expected:
             if tier not in accounted:

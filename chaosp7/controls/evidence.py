@@ -1,0 +1,187 @@
+"""The evidence control: opens a run around an experiment and leaves its result in the journal.
+
+In an experiment::
+
+    "controls": [{
+        "name": "evidence",
+        "provider": {
+            "type": "python",
+            "module": "chaosp7.controls.evidence",
+            "arguments": {"rate_per_s": 500, "duration_s": 40, "budget": {"recovery_s": 10}}
+        }
+    }]
+
+Chaos Toolkit swallows whatever a control raises, so nothing here is left to raise by itself: an
+error before the method interrupts the experiment, any other one goes into the verdict, and a
+verdict other than ``passed`` fails the journal, so that ``chaos run`` ends with exit code 1.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from chaoslib.exceptions import InterruptExecution
+from rich.console import Console
+
+from chaosp7.errors import ChaosP7Error, ConfigError
+from chaosp7.platform import loader
+from chaosp7.run import preflight
+from chaosp7.run.current import close_run, current_run, open_run
+from chaosp7.run.evidence import Budget
+from chaosp7.run.run import Run, RunPlan
+from chaosp7.run.summary import print_summary
+
+__all__ = ["after_experiment_control", "after_method_control", "before_experiment_control"]
+
+logger = logging.getLogger("chaostoolkit")
+
+#: Where the journal holds the result.
+JOURNAL_KEY = "x-chaosp7"
+
+
+def before_experiment_control(
+    context: Mapping[str, Any],
+    platform: str | None = None,
+    rate_per_s: float = 500,
+    duration_s: float = 60,
+    settle_s: float = 5,
+    seed: int = 7,
+    budget: Mapping[str, Any] | None = None,
+    drain_deadline_s: float = 60,
+    reports: str = "reports",
+    **unknown: Any,
+) -> None:
+    """Check the experiment, bring the platform up if it is down, start recorder and load.
+
+    Args:
+        context: the experiment.
+        platform: name or path of the platform file; ``$CHAOSP7_PLATFORM`` or ``embedded`` if not
+            given.
+        rate_per_s: messages per second of the load, over all feeds.
+        duration_s: how long the load lasts at least, seconds.
+        settle_s: how long it goes on after the method, seconds, if that is longer.
+        seed: of the generated trades.
+        budget: what is allowed: see `chaosp7.run.evidence.Budget`.
+        drain_deadline_s: how long the tiers may take to come to rest after the load, seconds.
+        reports: the folder that the run's own folder is made in.
+        unknown: arguments that don't exist: an error.
+
+    Raises:
+        InterruptExecution: if the run can't begin; nothing is left running then.
+    """
+    run: Run | None = None
+    try:
+        _refuse(unknown)
+        model = loader.load(platform)
+        preflight.check_names(context, model)
+        plan = RunPlan(
+            experiment=str(context["title"]),
+            rate_per_s=rate_per_s,
+            duration_s=duration_s,
+            settle_s=settle_s,
+            seed=seed,
+            budget=_budget(budget or {}),
+            drain_deadline_s=drain_deadline_s,
+            faults_expected=preflight.count_faults(context),
+            reports=Path(reports),
+        )
+        run = Run(model, plan)
+        open_run(run)
+        run.start()
+    except Exception as error:
+        # Anything but InterruptExecution would be swallowed, and the method run unmeasured.
+        # The journal gets it as well: see `after_experiment_control`.
+        _log(error)
+        if run is None:
+            _failed_before_the_run.append(str(error))
+        else:
+            run.errors.append(str(error))
+            run.release()
+        raise InterruptExecution(str(error)) from error
+    except BaseException:
+        if run is not None:
+            run.release()
+        raise
+
+
+def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None = None, **_: Any) -> None:
+    """Let the load end, drain, and account, so that the steady state after it can be judged.
+
+    Args:
+        context: the experiment.
+        state: the method's journal.
+    """
+    del context, state
+    run = current_run()
+    try:
+        run.finish()
+    except ChaosP7Error as error:
+        _log(error)
+        run.errors.append(str(error))
+
+
+def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], **_: Any) -> None:
+    """Judge, write the evidence, print the result, and leave the platform as it was found.
+
+    Args:
+        context: the experiment.
+        state: Chaos Toolkit's journal; gets the result under ``x-chaosp7``.
+    """
+    del context
+    if _failed_before_the_run:
+        state[JOURNAL_KEY] = {"verdict": "error", "reasons": list(_failed_before_the_run)}
+        _failed_before_the_run.clear()
+        return
+    run = current_run()
+    try:
+        evidence = run.conclude(state)
+        state[JOURNAL_KEY] = {
+            "verdict": evidence.verdict,
+            "reasons": evidence.reasons,
+            "evidence": str(run.folder / "evidence.json"),
+            "tiers": msgspec.to_builtins([msgspec.structs.replace(t, ranges=[]) for t in evidence.tiers]),
+            "recovery": msgspec.to_builtins(evidence.recovery),
+        }
+        if evidence.verdict != "passed" and state["status"] == "completed" and not state["deviated"]:
+            state["status"] = "failed"  # or else `chaos run` would end with exit code 0
+        print_summary(evidence, _console())
+        logger.info("Evidence: %s", run.folder / "evidence.json")
+    except Exception as error:
+        # A control's exception is swallowed by Chaos Toolkit: without this the run would count as passed.
+        logger.exception("the evidence can't be concluded")
+        state[JOURNAL_KEY] = {"verdict": "error", "reasons": [f"{type(error).__name__}: {error}"]}
+        state["status"] = "failed"
+    finally:
+        run.release()
+        close_run()
+
+
+#: Errors from before a run was there to hold them; one experiment per process.
+_failed_before_the_run: list[str] = []
+
+
+def _log(error: Exception) -> None:
+    """Tell the user in one line; a traceback is for our own mistakes only."""
+    logger.error("%s", error, exc_info=None if isinstance(error, ChaosP7Error) else error)
+
+
+def _refuse(unknown: Mapping[str, Any]) -> None:
+    if unknown:
+        raise ConfigError(f"the evidence control has no argument {', '.join(sorted(unknown))}")
+
+
+def _console() -> Console:
+    console = Console(stderr=True)
+    # Where nobody has set a width (a file, CI), the table shall not be squeezed into 80 columns.
+    return console if console.is_terminal else Console(stderr=True, width=130)
+
+
+def _budget(values: Mapping[str, Any]) -> Budget:
+    try:
+        return msgspec.convert(values, Budget, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"budget in the evidence control's arguments: {error}") from error

@@ -1,0 +1,1 @@
+"""The embedded platform's silver processor: bronze -> silver, effectively once."""

@@ -1,0 +1,269 @@
+"""One run: bring the platform up, load it, record it, and account for what was sent."""
+
+from __future__ import annotations
+
+import logging
+import math
+import platform as machine
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from chaoslib import __version__ as chaoslib_version
+
+import chaosp7
+from chaosp7.account.readers.topic import end_offsets
+from chaosp7.errors import MeasurementError, PlatformError, RunError
+from chaosp7.platform.model import Part, Platform
+from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.recorder.drain import DrainTimes, drain
+from chaosp7.recorder.recorder import Recorder
+from chaosp7.recorder.source import Source
+from chaosp7.run import evidence as ev
+from chaosp7.run.accounting import Accounting, Accounts, recovery_reports, tier_reports
+from chaosp7.run.load import Load, LoadStatus
+from chaosp7.run.verdict import Findings, judge
+
+__all__ = ["Run", "RunPlan"]
+
+logger = logging.getLogger("chaostoolkit")
+
+_ACCOUNT_IS_GOOD_FOR_NS = 5_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run is to do; see `chaosp7.controls.evidence.before_experiment_control`."""
+
+    experiment: str
+    rate_per_s: float
+    duration_s: float
+    settle_s: float
+    seed: int
+    budget: ev.Budget
+    drain_deadline_s: float
+    faults_expected: int
+    reports: Path
+
+
+class Run:
+    """One run of one experiment against one platform.
+
+    Args:
+        model: the system under test.
+        plan: what to do.
+    """
+
+    def __init__(self, model: Platform, plan: RunPlan) -> None:
+        self.model = model
+        self.plan = plan
+        self.driver = ProcessDriver(model)
+        self.errors: list[str] = []
+        self.faults: list[ev.FaultRecord] = []
+        self.recovery: list[ev.RecoveryReport] = []
+        self.finished = False
+        self.folder = Path()
+        self._clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
+        self._phases: list[ev.Phase] = []
+        self._brought_up = False
+        self._load: Load | None = None
+        self._load_report: ev.LoadReport | None = None
+        self._recorder: Recorder | None = None
+        self._accounting: Accounting | None = None
+        self._accounts: Accounts | None = None
+        self._accounts_ns = 0
+        self._drained: list[str] = []
+
+    def start(self) -> None:
+        """Bring the platform up if it is down, and start load and recorder.
+
+        Raises:
+            ChaosP7Error: if anything fails; `release` then cleans up.
+        """
+        begun_ns = time.monotonic_ns()
+        if not self.driver.running():
+            logger.info("Bringing platform %s up", self.model.name)
+            self._brought_up = True
+            self.driver.up()
+        down = [name for name, status in self.driver.status().items() if not status.healthy]
+        if down:
+            raise PlatformError(f"not healthy before the run: {', '.join(down)}")
+        self.folder = self._make_folder()
+        clickhouse = self._address(self.model.the_service(Part.CLICKHOUSE))
+        starts = end_offsets(self.driver.bootstrap, list(self.model.topics.values()))
+        handlers = self.model.services_of(Part.FEED_HANDLER)
+        journals = [self.driver.state.acks / f"{name}.acks" for name in handlers]
+        self._accounting = Accounting(self.model, self.driver.bootstrap, starts, clickhouse, journals)
+        exchange = self.driver.endpoint(self.model.the_service(Part.EXCHANGE))
+        self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
+        self._load.start(self.folder.name, self.ledger)
+        source = Source(self.ledger)
+        self._recorder = Recorder(self.model, source, self.driver.bootstrap, starts, clickhouse)
+        self._recorder.start()
+        self._phases.append(ev.Phase(name="start", start_ns=begun_ns, end_ns=time.monotonic_ns()))
+        logger.info("Load of %g messages/s begun; evidence goes to %s", self.plan.rate_per_s, self.folder)
+
+    @property
+    def ledger(self) -> Path:
+        """The run's ledger."""
+        return self.folder / "ledger.bin"
+
+    @property
+    def recorder(self) -> Recorder:
+        """The recorder.
+
+        Raises:
+            RunError: if the run hasn't begun.
+        """
+        if self._recorder is None:
+            raise RunError("the run hasn't begun")
+        return self._recorder
+
+    def finish(self) -> None:
+        """Let the load end, drain, account, measure. The second call does nothing.
+
+        Raises:
+            MeasurementError: if anything can't be measured.
+        """
+        if self.finished or self._load is None or self._accounting is None:
+            return
+        self.finished = True
+        begun_ns = time.monotonic_ns()
+        load = self._end_load(self._load)
+        load_end_ns = load.end_ns or time.monotonic_ns()
+        self._phases.append(ev.Phase(name="load", start_ns=load.start_ns, end_ns=load_end_ns))
+        self.recorder.source.poll()
+        last = self.recorder.source.last()
+        timelines = self.recorder.timelines
+        times = DrainTimes(deadline_s=self.plan.drain_deadline_s)
+        logger.info("Load ended after %s messages; draining", f"{load.sent:,}")
+        self._drained = drain(timelines, dict.fromkeys(timelines, last), times, time.monotonic_ns, time.sleep)
+        self.recorder.stop()
+        self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
+        self._accounts = self._accounting.read(self.ledger)
+        for fault in self.faults:
+            if fault.verified_start_ns is not None:
+                self.recovery += recovery_reports(
+                    self.model, timelines, self.recorder.source, self._accounts, fault, load_end_ns
+                )
+
+    def accounts(self) -> Accounts:
+        """Return the account: the final one, or while the load runs one of all that is overdue.
+
+        Raises:
+            MeasurementError: if a tier can't be read.
+        """
+        now_ns = time.monotonic_ns()
+        if self._accounts is None or (
+            not self.finished and now_ns - self._accounts_ns > _ACCOUNT_IS_GOOD_FOR_NS
+        ):
+            if self._accounting is None:
+                raise RunError("the run hasn't begun")
+            if self.finished:
+                raise MeasurementError("the account couldn't be made")
+            slowest_ms = max(tier.fresh_within_ms for tier in self.model.tiers.values())
+            self._accounts = self._accounting.read(self.ledger, now_ns - slowest_ms * 1_000_000)
+            self._accounts_ns = now_ns
+        return self._accounts
+
+    def conclude(self, journal: Mapping[str, Any]) -> ev.Evidence:
+        """Judge and write the evidence.
+
+        Args:
+            journal: Chaos Toolkit's.
+        """
+        final = self.finished and self._accounts is not None
+        tiers = tier_reports(self._accounts, self._drained) if final and self._accounts else []
+        causes = self._accounts.attribution.counts() if final and self._accounts else {}
+        findings = Findings(
+            tiers_expected=list(self.model.tiers),
+            budget=self.plan.budget,
+            load=self._load_report,
+            tiers=tiers,
+            source_loss=causes,
+            recovery=self.recovery,
+            faults=self.faults,
+            faults_expected=self.plan.faults_expected,
+            errors=self.errors,
+        )
+        judgement = judge(journal, findings)
+        evidence = ev.Evidence(
+            run_id=self.folder.name,
+            experiment=self.plan.experiment,
+            platform=self.model.name,
+            verdict=judgement.verdict,
+            reasons=list(judgement.reasons),
+            budget=self.plan.budget,
+            clock=self._clock,
+            environment=_environment(),
+            phases=self._phases,
+            faults=self.faults,
+            load=self._load_report,
+            tiers=tiers,
+            source_loss=causes,
+            recovery=self.recovery,
+        )
+        ev.write(evidence, self.folder / "evidence.json")
+        return evidence
+
+    def release(self) -> None:
+        """End load and recorder, and leave the platform as it was found."""
+        try:
+            if self._load is not None and not self.finished:
+                self._load.abort()
+            self._load = None
+        except MeasurementError as error:
+            logger.warning("the load can't be ended: %s", error)
+        finally:
+            if self._recorder is not None:
+                self._recorder.stop()
+                self._recorder.source.close()
+            if self._brought_up:
+                logger.info("Taking platform %s down", self.model.name)
+                self.driver.down()
+                self._brought_up = False
+
+    def _end_load(self, load: Load) -> LoadStatus:
+        status = load.checked_status()
+        so_far_s = (time.monotonic_ns() - status.start_ns) / 1e9
+        length_s = max(self.plan.duration_s, so_far_s + self.plan.settle_s)
+        logger.info("Load goes on for %.0f s", max(0.0, length_s - so_far_s))
+        ended = load.finish(math.ceil(length_s * load.rate_per_s), time.sleep)
+        self._load_report = ev.LoadReport(
+            messages=ended.sent,
+            rate_per_s=load.rate_per_s,
+            seed=load.seed,
+            start_ns=ended.start_ns,
+            end_ns=ended.end_ns or 0,
+            late_ms=ended.late_ms,
+        )
+        return ended
+
+    def _make_folder(self) -> Path:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        folder = self.plan.reports / f"{stamp}-{self.plan.experiment.replace('/', '_')[:60]}"
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise RunError(f"the report's folder can't be made: {error}") from error
+        return folder
+
+    def _address(self, service: str) -> tuple[str, int]:
+        host, _, port = self.driver.endpoint(service).rpartition(":")
+        return host, int(port)
+
+
+def _environment() -> ev.Environment:
+    return ev.Environment(
+        chaosp7=chaosp7.__version__,
+        chaoslib=chaoslib_version,
+        python=machine.python_version(),
+        kernel=machine.release(),
+        cpu=machine.processor() or machine.machine(),
+        cores=psutil.cpu_count() or 0,
+        memory_bytes=psutil.virtual_memory().total,
+    )

@@ -1,0 +1,132 @@
+"""The plan: every link by its proxy, every port asked for once, the files that services read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chaosp7.embedded import plan_model
+from chaosp7.embedded.plan import build, prepare, wanted_ports
+from chaosp7.embedded.plan_model import Plan
+from chaosp7.embedded.provision import Parts
+from chaosp7.embedded.state import StateDir
+from chaosp7.errors import ConfigError, PlatformError
+from chaosp7.platform.loader import load
+from chaosp7.platform.model import Link, Platform, Service
+
+
+@pytest.fixture
+def platform() -> Platform:
+    return load("embedded")
+
+
+def _plan(platform: Platform, parts: Parts, folder: Path) -> Plan:
+    wanted = wanted_ports(platform)
+    ports = {what: 15000 + index for index, what in enumerate(wanted)}
+    return build(platform, parts, ports, StateDir(folder), "here")
+
+
+def _argument(plan: Plan, service: str, option: str) -> str:
+    command = plan.services[service].command
+    return command[command.index(option) + 1]
+
+
+def test_every_client_is_pointed_at_its_links_proxy(platform: Platform, parts: Parts, tmp_path: Path) -> None:
+    plan = _plan(platform, parts, tmp_path)
+
+    def proxy(link: str) -> str:
+        return f"127.0.0.1:{plan.links[link].listen_port}"
+
+    for exchange in platform.feeds:
+        handler = f"feed-handler-{exchange}"
+        assert _argument(plan, handler, "--brokers") == proxy(f"{handler}->redpanda")
+        assert _argument(plan, handler, "--ws-url") == f"ws://{proxy(f'exchange->{handler}')}/ws"
+        assert plan.links[f"exchange->{handler}"].upstream_port == plan.services["exchange"].ports[exchange]
+    assert _argument(plan, "clickhouse", "--kafka") == proxy("clickhouse->redpanda")
+    assert _argument(plan, "silver-processor", "--clickhouse") == proxy("silver-processor->clickhouse")
+    upstream = plan.links["silver-processor->clickhouse"].upstream_port
+    assert upstream == plan.services["clickhouse"].ports["main"]
+
+
+def test_the_broker_has_a_listener_per_link_that_advertises_the_proxy(
+    platform: Platform, parts: Parts, tmp_path: Path
+) -> None:
+    plan = _plan(platform, parts, tmp_path)
+    plan.state.prepare(keep_data=False)
+    prepare(plan, parts)
+    properties = (plan.state.data("redpanda") / "server.properties").read_text()
+    lines = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
+    advertised = {entry.split("://")[1] for entry in lines["advertised.listeners"].split(",")}
+    to_broker = [link for link in plan.links.values() if link.server == "redpanda"]
+    proxies = {f"127.0.0.1:{link.listen_port}" for link in to_broker}
+    assert advertised == proxies | {f"127.0.0.1:{plan.services['redpanda'].ports['main']}"}
+    assert len({link.upstream_port for link in to_broker}) == len(to_broker) == 4
+
+
+def test_toxiproxys_file_has_every_link(platform: Platform, parts: Parts, tmp_path: Path) -> None:
+    plan = _plan(platform, parts, tmp_path)
+    plan.state.prepare(keep_data=False)
+    prepare(plan, parts)
+    proxies = json.loads((plan.state.data("toxiproxy") / "proxies.json").read_text())
+    assert {proxy["name"] for proxy in proxies} == set(platform.links)
+    assert all(proxy["enabled"] for proxy in proxies)
+
+
+def test_all_ports_differ_and_fixed_ones_are_asked_for(
+    platform: Platform, parts: Parts, tmp_path: Path
+) -> None:
+    service = msgspec.structs.replace(platform.services["clickhouse"], port=8123)
+    platform = msgspec.structs.replace(platform, services={**platform.services, "clickhouse": service})
+    wanted = wanted_ports(platform)
+    assert {what: port for what, port in wanted.items() if port} == {"clickhouse main": 8123}
+    plan = _plan(platform, parts, tmp_path)
+    listens = [port for one in plan.services.values() for port in one.ports.values()]
+    assert len(listens) == len(set(listens)) == len(wanted)
+
+
+def test_the_plan_survives_its_file(platform: Platform, parts: Parts, tmp_path: Path) -> None:
+    plan = _plan(platform, parts, tmp_path)
+    plan_model.write(plan)
+    assert plan_model.read(plan.state) == plan
+
+
+def test_an_unlinked_client_goes_straight_to_its_server(
+    platform: Platform, parts: Parts, tmp_path: Path
+) -> None:
+    links = {name: link for name, link in platform.links.items() if link.client != "silver-processor"}
+    plan = _plan(msgspec.structs.replace(platform, links=links), parts, tmp_path)
+    main = plan.services["clickhouse"].ports["main"]
+    assert _argument(plan, "silver-processor", "--clickhouse") == f"127.0.0.1:{main}"
+
+
+def test_two_links_between_the_same_two_are_refused(platform: Platform, parts: Parts, tmp_path: Path) -> None:
+    links = {**platform.links, "again": Link(client="clickhouse", server="redpanda")}
+    with pytest.raises(ConfigError, match="'clickhouse' has 2 links to 'redpanda'"):
+        _plan(msgspec.structs.replace(platform, links=links), parts, tmp_path)
+
+
+def test_a_service_whose_name_is_no_file_name_is_refused(
+    platform: Platform, parts: Parts, tmp_path: Path
+) -> None:
+    handler = Service(part=platform.services["feed-handler-kraken"].part, exchange="kraken")
+    services = {**platform.services, "../up": handler}
+    with pytest.raises(ConfigError, match="can't be a file's name"):
+        _plan(msgspec.structs.replace(platform, services=services), parts, tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}"], ids=["missing", "torn", "other"])
+def test_a_missing_or_damaged_plan_is_an_error(tmp_path: Path, content: str | None) -> None:
+    state = StateDir(tmp_path)
+    if content is not None:
+        state.plan.write_text(content)
+    with pytest.raises(PlatformError):
+        plan_model.read(state)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b", "x" * 65])
+def test_names_that_are_no_folders_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError):
+        StateDir.of(name)
