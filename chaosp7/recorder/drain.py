@@ -22,7 +22,7 @@ class DrainTimes:
     """
 
     complete_s: float = 0.5
-    incomplete_s: float = 5.0
+    incomplete_s: float = 20.0
     deadline_s: float = 60.0
 
 

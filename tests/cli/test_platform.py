@@ -86,3 +86,32 @@ def test_an_interrupted_up_ends_everything_it_started(
     assert process.returncode == 1, said
     assert "Aborted" in said
     assert not stragglers(state)
+
+
+def test_the_whole_platform_comes_up_is_looked_at_and_ends(env: dict[str, str], parts: Parts) -> None:
+    assert parts
+    done = _run(env, "platform", "up")
+    assert done.returncode == 0, done.stderr
+    assert "silver-processor is healthy" in done.stderr
+    assert "is up after" in done.stderr
+
+    done = _run(env, "platform", "status")
+    assert done.returncode == 0
+    rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()[1:]}
+    assert set(rows.values()) == {"healthy"}
+    assert len(rows) == 8
+    told = json.loads(_run(env, "platform", "status", "--json").stdout)
+    assert (told["running"], told["phase"], set(told["services"])) == (True, "up", set(rows))
+
+    assert "runs already" in _run(env, "platform", "up").stderr
+    assert "ClickHouse" in _run(env, "platform", "logs", "clickhouse").stdout
+    assert "all services are healthy" in _run(env, "platform", "logs", "supervisor").stdout
+
+    os.kill(told["services"]["silver-processor"]["pid"], signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while _run(env, "platform", "status").returncode != 1:
+        assert time.monotonic() < deadline
+
+    assert "was ended in" in _run(env, "platform", "down").stderr
+    assert _run(env, "platform", "status").returncode == 3
+    assert not stragglers(StateDir(Path(env["CHAOSP7_STATE_DIR"]) / "embedded"))
