@@ -6,7 +6,9 @@
     ├── ConfigError            a platform file, an experiment or an option is wrong
     ├── ProvisionError         a part of the embedded platform can't be had
     ├── PlatformError          a service can't be started, stopped or found
-    │   └── PortInUseError     a fixed port is taken by somebody else
+    │   ├── NotRunningError    the platform isn't running
+    │   ├── PortInUseError     a fixed port is taken by somebody else
+    │   └── SilentError        its supervisor lives, but doesn't answer
     ├── FaultError             a fault can't be carried out
     │   ├── NotVerifiedError   it was injected, but nothing shows that it took effect
     │   └── HealError          it can't be undone
@@ -23,12 +25,14 @@ __all__ = [
     "HealError",
     "LedgerError",
     "MeasurementError",
+    "NotRunningError",
     "NotVerifiedError",
     "PlatformError",
     "PortInUseError",
     "ProvisionError",
     "ReaderError",
     "RunError",
+    "SilentError",
 ]
 
 
@@ -48,8 +52,16 @@ class PlatformError(ChaosP7Error):
     """A service can't be started, stopped or found."""
 
 
+class NotRunningError(PlatformError):
+    """The platform isn't running."""
+
+
 class PortInUseError(PlatformError):
     """A port that the platform file fixes is taken by somebody else."""
+
+
+class SilentError(PlatformError):
+    """The platform's supervisor lives, but doesn't answer."""
 
 
 class FaultError(ChaosP7Error):

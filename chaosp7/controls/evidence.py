@@ -16,8 +16,6 @@ error before the method interrupts the experiment, any other one goes into the v
 verdict other than ``passed`` fails the journal, so that ``chaos run`` ends with exit code 1.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

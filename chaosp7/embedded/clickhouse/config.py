@@ -9,12 +9,12 @@ __all__ = ["write_config"]
 
 #: librdkafka's properties, ``_`` for ``.``, for all Kafka tables.
 _KAFKA: Final = {
-    # With librdkafka's 45 s a killed server's consumers hold their partitions for so long; 6 s is
-    # the least that a broker accepts. The static membership makes even that moot: the restarted
-    # consumer takes over from the dead one of the same name at once.
-    "session_timeout_ms": 6000,
+    # Longer than a broker takes to come back, so that its restart costs no rebalance; shorter than
+    # librdkafka's 45 s, for so long a killed server's consumers hold their partitions. Static
+    # membership would spare that wait, but after a session time-out librdkafka then sends a
+    # heartbeat without its member id, is fenced, and the consumer is dead for good.
+    "session_timeout_ms": 10000,
     "heartbeat_interval_ms": 1000,
-    "group_instance_id": "clickhouse",
     "auto_offset_reset": "earliest",
     "allow_auto_create_topics": "false",
     # A broker that is back is found within a quarter of a second.
