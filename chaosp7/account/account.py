@@ -31,8 +31,13 @@ from chaosp7.errors import MeasurementError, ReaderError
 
 __all__ = ["Suspicion", "account_tier", "suspect"]
 
-#: Chunks whose rows are asked for at once: a quarter of a million messages.
-KEYS_AT_ONCE = 64
+#: Chunks whose rows are asked for at once: 131,072 messages, that a database's client holds as
+#: some 250 bytes of Python objects each.
+KEYS_AT_ONCE = 32
+
+#: The same for a reader that goes through its whole tier for every request (a topic): four million
+#: messages in 50 MB. All at once would be 11 bytes per message of a run, however long it is.
+KEYS_PER_PASS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,8 @@ def account_tier(
         settled: whether the tier has come to rest, so that both passes must see the same rows.
             False allows that chunks have got more rows in between, which then count.
             None: True unless the source may still be sending.
-        keys_at_once: how many chunks `rows` is asked for at a time; None: all at once, for a
-            reader that has to go through the whole tier (11 bytes per message of those chunks).
+        keys_at_once: how many chunks `rows` is asked for at a time; None: as many as the account
+            holds at all, for a reader that has to go through the whole tier each time.
 
     Returns:
         The account; its classes add up to what was sent.
@@ -125,12 +130,12 @@ def account_tier(
         lost = findings.lost.setdefault(key.feed, BitMap64())
         lost.add_range(max(key.first, bounds.first), min(key.last, bounds.last) + 1)
 
-    size = keys_at_once or max(1, len(suspicion.differing) + len(suspicion.foreign))
-    for cases in _batches(_cases(run, sent, suspicion), size):
+    for cases in _batches(_cases(run, sent, suspicion), keys_at_once or KEYS_PER_PASS):
         _examine(tier, rows, cases, digests.feeds)
         for case in cases.values():
             _verify(tier, case, digests, strict)
             findings.take(case)
+        cases.clear()  # or else they would still be held while the next ones are gathered
     return TierAccount(
         tier=tier,
         bounds=sent.bounds,

@@ -207,6 +207,9 @@ def _chunks(path: Path, offset_bytes: int) -> Iterator[npt.NDArray[np.void]]:
             file.seek(offset_bytes)
             # Up to the size of now: what a live handler appends meanwhile is the next reader's.
             left = os.fstat(file.fileno()).st_size - offset_bytes
+            if left < 0:
+                # Read as "nothing was received", every loss would pass for one that is allowed.
+                raise MeasurementError(f"ack journal {path} is shorter than it was: {offset_bytes} bytes")
             while left >= ACK_RECORD.itemsize:
                 count = min(_READ_RECORDS, left // ACK_RECORD.itemsize)
                 data = file.read(count * ACK_RECORD.itemsize)

@@ -213,13 +213,15 @@ def candles_of_columns(
 
     Raises:
         ReaderError: a column is missing or shorter than another, holds something that isn't a
-            whole number, or a candle comes twice.
+            whole number (a name: text), or a candle comes twice.
     """
     if len(columns) != 7 or any(len(c) != len(exchanges) for c in (symbols, starts_s, *columns)):
         raise ReaderError("candles need ten columns of one length")
     result: dict[CandleKey, Candle] = {}
     try:
         for exchange, symbol, start_s, *values in zip(exchanges, symbols, starts_s, *columns, strict=True):
+            if not (isinstance(exchange, str) and isinstance(symbol, str)):
+                raise ReaderError(f"exchange and symbol must be text, not {(exchange, symbol)!r}")
             key = CandleKey(Feed(exchange, symbol), operator.index(start_s))
             op, high, low, close, volume, quote, count = map(operator.index, values)
             candle = Candle(op, high, low, close, volume, quote, count)

@@ -136,7 +136,10 @@ class GoldAccount:
     @property
     def worst(self) -> WindowAccount:
         """The window length that misses most: the one by which the tier is judged."""
-        return max(self.windows, key=lambda w: (w.lost, w.corrupted, w.duplicated, w.unexpected, w.unchecked))
+        return max(
+            self.windows,
+            key=lambda w: (w.lost, w.lost_here, w.corrupted, w.duplicated, w.unexpected, w.unchecked),
+        )
 
     @property
     def counts(self) -> Counts:

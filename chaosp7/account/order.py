@@ -37,7 +37,7 @@ class OrderTracker:
         self._feeds = tuple(feeds)
         self._first = list(first)
         self._last = None if last is None else list(last)
-        self._highest = [number - 1 for number in first]
+        self._highest = list(first)  # nothing lies below it, so that "none" is no special case
         self._seen = [BitMap64() for _ in feeds]
         self._reordered = [BitMap64() for _ in feeds]
 
@@ -66,13 +66,11 @@ class OrderTracker:
         if not len(sequences):
             return
         highest = self._highest[index]
-        # The highest sequence before each message; +1 throughout, so that "none" is no special case.
+        # The highest sequence before each message.
         before = np.empty(len(sequences), dtype=np.uint64)
-        before[0] = highest + 1
-        np.maximum(
-            np.maximum.accumulate(sequences)[:-1] + np.uint64(1), np.uint64(highest + 1), out=before[1:]
-        )
-        behind = np.flatnonzero(sequences + np.uint64(1) < before)
+        before[0] = highest
+        np.maximum(np.maximum.accumulate(sequences)[:-1], np.uint64(highest), out=before[1:])
+        behind = np.flatnonzero(sequences < before)
         if len(behind):
             self._note_behind(index, sequences, behind)
         self._seen[index] |= bitmap(sequences)

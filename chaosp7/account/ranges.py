@@ -176,6 +176,9 @@ def locate(run: RunRecords, sets: Sets, limit: int) -> tuple[tuple[LocatedRange,
     Raises:
         LedgerError: a sequence isn't in the ledger.
     """
+    for feed, found in sets.items():
+        if found and feed not in run.feeds:
+            raise LedgerError(f"{feed} isn't in the ledger")
     named = {feed: bounded(sets[feed], limit) for feed in run.feeds if feed in sets}
     wanted = {
         feed: np.array(sorted({edge for r in found.ranges for edge in r}), dtype=np.uint64)

@@ -70,7 +70,7 @@ class Rows:
 
 #: Gives the rows of the chunks asked for, in any number of batches and any order. It must give
 #: all their rows or raise; rows of other chunks may be among them and are passed over. Called
-#: with a few chunks at a time, or once with all (``account_tier(..., keys_at_once=None)``).
+#: with some chunks at a time, as often as it takes (``account_tier(..., keys_at_once=...)``).
 RowSource: TypeAlias = Callable[[Sequence[ChunkKey]], Iterable[RowsLike]]
 
 
@@ -81,6 +81,8 @@ def _unsigned(column: Sequence[int] | npt.NDArray[Any], name: str) -> npt.NDArra
         if given.dtype == object:
             if not all(isinstance(value, int | np.integer) for value in given):
                 raise ReaderError(f"column {name!r} must hold whole numbers")
+            if any(value < 0 for value in given):  # of numpy's own, -1 would become 2^64 - 1
+                raise ReaderError(f"column {name!r} must hold unsigned integers")
             return given.astype(np.uint64)
     except OverflowError as error:
         raise ReaderError(f"column {name!r}: {error}") from error

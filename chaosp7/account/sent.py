@@ -232,6 +232,8 @@ def sent_chunks(run: RunRecords, sent: Expected, wanted: Collection[ChunkKey]) -
     for index, block in run.by_feed():
         bounds = sent.bounds[run.feeds[index]]
         begin = int(block["sequence"][0])
+        if begin > bounds.last:
+            continue  # past the cut: the chunk in which it lies is complete already
         stop = min(begin + len(block), bounds.last + 1)
         for chunk in range(begin // CHUNK, -(-stop // CHUNK)):
             if chunk not in numbers[index]:

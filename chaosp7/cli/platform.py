@@ -17,15 +17,9 @@ from rich.table import Table
 
 from chaosp7.cli.progress import provisioning_lines, status_lines
 from chaosp7.embedded.logtail import last_lines
-from chaosp7.errors import PlatformError
+from chaosp7.errors import NotRunningError, PlatformError
 from chaosp7.platform.loader import load
-from chaosp7.platform.process_driver import (
-    NotRunningError,
-    Phase,
-    PlatformStatus,
-    ProcessDriver,
-    ServiceStatus,
-)
+from chaosp7.platform.process_driver import Phase, PlatformStatus, ProcessDriver, ServiceStatus
 
 __all__ = ["platform"]
 

@@ -19,15 +19,9 @@ from chaosp7.embedded.plan import build, prepare, wanted_ports
 from chaosp7.embedded.plan_model import Plan
 from chaosp7.embedded.state import MARK_ENV, StateDir
 from chaosp7.embedded.supervisor.protocol import Outcome, Phase, PlatformStatus, Request
-from chaosp7.errors import PlatformError
+from chaosp7.errors import NotRunningError, PlatformError, SilentError
 from chaosp7.platform import ports
-from chaosp7.platform.control_client import (
-    ControlClient,
-    NotRunningError,
-    SilentError,
-    end_stragglers,
-    is_running,
-)
+from chaosp7.platform.control_client import ControlClient, end_stragglers, is_running
 from chaosp7.platform.links import Links
 from chaosp7.platform.model import Part, Platform
 

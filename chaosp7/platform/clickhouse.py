@@ -48,19 +48,24 @@ class ClickHouse:
             raise ReaderError(f"ClickHouse: not an answer in bytes: {type(answer).__name__}")
         return answer
 
-    def columns(self, sql: str) -> list[Any]:
-        """Return a query's answer as one sequence per column, empty lists for no rows.
+    def columns(self, sql: str, count: int) -> list[Any]:
+        """Return a query's answer as one sequence per column.
+
+        Args:
+            sql: the query.
+            count: how many columns it has: an answer without rows doesn't say it itself.
 
         Raises:
-            ReaderError: if the server doesn't answer, or answers with an error.
+            ReaderError: if the server doesn't answer, or answers with an error or other columns.
         """
         try:
-            result = self._connected().query(sql)
-            names = result.column_names
-            return list(result.result_columns) or [[] for _ in names]
+            columns = list(self._connected().query(sql).result_columns)
         except _ERRORS as error:
             self._drop()
             raise ReaderError(f"ClickHouse: {_first_line(error)}") from error
+        if len(columns) not in {0, count}:
+            raise ReaderError(f"ClickHouse: {len(columns)} columns came instead of {count}")
+        return columns or [[] for _ in range(count)]
 
     def close(self) -> None:
         """Close the connection; the next query makes a new one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from chaosp7.platform.model import Part, Platform, TierKind
@@ -11,6 +12,8 @@ __all__ = ["Where", "inconsistencies"]
 #: The way to a place in a file: keys and list indices from its top.
 Where = tuple[str | int, ...]
 _Problems = Iterator[tuple[Where, str]]
+
+_TABLE = re.compile(r"\w+\.\w+")
 
 #: Embedded parts of which a platform has exactly one: others find them by what they are.
 _SINGLE_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY, Part.SILVER_PROCESSOR)
@@ -55,10 +58,18 @@ def _topics(platform: Platform) -> _Problems:
 def _tiers(platform: Platform) -> _Problems:
     for name, tier in platform.tiers.items():
         yield from _unknown_service(platform, tier.service, ("tiers", name, "service"))
-        for key, kind in (("rows", TierKind.TABLE), ("windows", TierKind.CANDLES)):
-            if (tier.kind is kind) != bool(getattr(tier, key)):
-                verb = "needs" if tier.kind is kind else "has no"
-                yield ("tiers", name), f"a tier of kind {tier.kind} {verb} {key!r}"
+        for key, needed in (
+            ("rows", tier.kind is not TierKind.TOPIC),
+            ("windows_s", tier.kind is TierKind.CANDLES),
+        ):
+            if needed != bool(getattr(tier, key)):
+                yield ("tiers", name), f"a tier of kind {tier.kind} {'needs' if needed else 'has no'} {key!r}"
+        for table in tier.rows:
+            if not _TABLE.fullmatch(table):
+                yield ("tiers", name, "rows", table), f"a table is named 'database.table', not {table!r}"
+        for i, length_s in enumerate(tier.windows_s):
+            if length_s < 1:
+                yield ("tiers", name, "windows_s", i), "a window has a length of at least 1 s"
 
 
 def _consumer_groups(platform: Platform) -> _Problems:

@@ -15,22 +15,14 @@ import psutil
 
 from chaosp7.embedded.state import MARK_ENV, StateDir
 from chaosp7.embedded.supervisor.protocol import PlatformStatus, Reply, Request
-from chaosp7.errors import PlatformError
+from chaosp7.errors import NotRunningError, PlatformError, SilentError
 from chaosp7.platform.process_id import ProcessId
 
-__all__ = ["ControlClient", "NotRunningError", "SilentError", "end_stragglers", "is_running", "stragglers"]
+__all__ = ["ControlClient", "end_stragglers", "is_running", "stragglers"]
 
 T = TypeVar("T")
 
 _REPLY_TIMEOUT_S = 5.0
-
-
-class NotRunningError(PlatformError):
-    """The platform isn't running."""
-
-
-class SilentError(PlatformError):
-    """The platform's supervisor lives, but doesn't answer."""
 
 
 class ControlClient:

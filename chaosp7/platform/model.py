@@ -104,19 +104,25 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         service: the service that holds it.
         fresh_within_ms: the steady state's tolerance of its freshness, milliseconds.
         sample_every_ms: how often the recorder looks at it, milliseconds.
-        rows: (``table``) a SELECT that gives ``exchange, symbol, sequence, price_e8,
-            quantity_e8, side, trade_time_ms`` from the tier's own columns.
-        windows: (``candles``) window's name -> SELECT that gives ``exchange, symbol,
-            window_start_s, open_e8, high_e8, low_e8, close_e8, volume_e8, quote_volume_e8,
-            trade_count``. The first one is sampled for freshness.
+        rows: table (``database.table``) -> SELECT over it; together they are the tier. Kind
+            ``table``: of ``exchange, symbol, sequence, price_e8, quantity_e8, side,
+            trade_time_ms``. Kind ``candles``: of ``window_s, exchange, symbol, window_start_s,
+            open_e8, high_e8, low_e8, close_e8, volume_e8, quote_volume_e8, trade_count``.
+            A table that gets no new part has nothing new: only the others' SELECTs are run again.
+        windows_s: (``candles``) lengths of the windows, seconds.
     """
 
     kind: TierKind
     service: str
     fresh_within_ms: int
     sample_every_ms: int
-    rows: str = ""
-    windows: dict[str, str] = {}
+    rows: dict[str, str] = {}
+    windows_s: list[int] = []
+
+    @property
+    def all_rows(self) -> str:
+        """One SELECT of everything that the tier holds."""
+        return " UNION ALL ".join(self.rows.values())
 
 
 class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

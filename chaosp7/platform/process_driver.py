@@ -21,13 +21,12 @@ from chaosp7.embedded.supervisor.protocol import (
 )
 from chaosp7.errors import PlatformError
 from chaosp7.platform.bring_up import StatusListener, bring_up, take_down
-from chaosp7.platform.control_client import ControlClient, NotRunningError, is_running
+from chaosp7.platform.control_client import ControlClient, is_running
 from chaosp7.platform.links import Links
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.ports import HOST
 
 __all__ = [
-    "NotRunningError",
     "Phase",
     "PlatformStatus",
     "ProcessDriver",

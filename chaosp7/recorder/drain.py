@@ -32,6 +32,7 @@ def drained(
     times: DrainTimes,
     ended_ns: int,
     now_ns: int,
+    behind: bool = False,
 ) -> list[str]:
     """Return the tiers that are drained, in flow order up to the first that isn't.
 
@@ -41,6 +42,8 @@ def drained(
         times: how long nothing must move.
         ended_ns: when the source stopped.
         now_ns: now.
+        behind: whether consumers are known to be behind: what the tiers after the first lack then
+            is not lost but waits, for however long nothing has moved.
     """
     result: list[str] = []
     upstream_ns = ended_ns
@@ -49,7 +52,8 @@ def drained(
         # What a tier lacks may still come for as long as the tier before it moves.
         rest_ns = now_ns - max(timeline.last_moved_ns, upstream_ns)
         needed_s = times.complete_s if complete else times.incomplete_s
-        if rest_ns < needed_s * 1e9 or timeline.last_error() is not None:
+        waits = behind and bool(result) and not complete
+        if waits or rest_ns < needed_s * 1e9 or timeline.last_error() is not None:
             break
         result.append(name)
         upstream_ns = max(upstream_ns, timeline.last_moved_ns)
@@ -62,6 +66,7 @@ def drain(
     times: DrainTimes,
     now_ns: Callable[[], int],
     sleep: Callable[[float], None],
+    lag: Callable[[], int] = lambda: 0,
     on_progress: Callable[[list[str]], None] = lambda _: None,
 ) -> list[str]:
     """Wait until every tier is drained, or the deadline.
@@ -72,6 +77,8 @@ def drain(
         times: how long nothing must move, and the deadline.
         now_ns: the monotonic clock.
         sleep: how to wait, seconds.
+        lag: messages that consumers have not taken yet; asked when only their silence is left to
+            decide.
         on_progress: called with the drained tiers about ten times a second.
 
     Returns:
@@ -79,8 +86,15 @@ def drain(
     """
     ended_ns = now_ns()
     while True:
-        done = drained(timelines, last, times, ended_ns, now_ns())
+        now = now_ns()
+        done = drained(timelines, last, times, ended_ns, now)
+        if len(done) == len(timelines) and not _complete(timelines, last) and lag() > 0:
+            done = drained(timelines, last, times, ended_ns, now, behind=True)
         on_progress(done)
         if len(done) == len(timelines) or now_ns() - ended_ns > times.deadline_s * 1e9:
             return done
         sleep(0.1)
+
+
+def _complete(timelines: Mapping[str, Timeline], last: Mapping[str, Sequence[int]]) -> bool:
+    return all(timeline.complete(list(last[name])) for name, timeline in timelines.items())

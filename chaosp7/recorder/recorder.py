@@ -11,7 +11,9 @@ from chaosp7.account.index import FeedIndex
 from chaosp7.account.readers.topic import TopicDecoder
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Platform, TierKind
+from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.source import Source
+from chaosp7.recorder.table_query import Watch
 from chaosp7.recorder.table_sampler import TableSampler
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.recorder.topic_sampler import TopicSampler
@@ -30,6 +32,7 @@ class Recorder:
         bootstrap: the broker's direct listener.
         starts: topic, partition and offset where the run begins.
         clickhouse: host and port of ClickHouse, past all links.
+        candles: what candle tiers held before the run.
     """
 
     def __init__(
@@ -39,12 +42,13 @@ class Recorder:
         bootstrap: str,
         starts: list[TopicPartition],
         clickhouse: tuple[str, int],
+        candles: CandleBaseline,
     ) -> None:
         self.source = source
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, source.first, now_ns) for name in platform.tiers}
         self._samplers: list[TopicSampler | TableSampler] = []
-        tables = {name: tier for name, tier in platform.tiers.items() if tier.kind is TierKind.TABLE}
+        tables = {name: tier for name, tier in platform.tiers.items() if tier.kind is not TierKind.TOPIC}
         for name, tier in platform.tiers.items():
             if tier.kind is TierKind.TOPIC:
                 decoder = TopicDecoder(platform.topics, FeedIndex(source.feeds))
@@ -56,14 +60,12 @@ class Recorder:
                     )
                 )
         if tables:
+            watch = Watch(tables, source.feeds, candles.since_s, candles.trades(tables, source.feeds))
             self._samplers.append(
                 TableSampler(
                     ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S),
-                    tables,
-                    source.feeds,
+                    watch,
                     {name: self.timelines[name] for name in tables},
-                    baseline=[0] * len(source.feeds),
-                    since_s=0,
                     interval_s=min(tier.sample_every_ms for tier in tables.values()) / 1000,
                     now_ns=time.monotonic_ns,
                 )

@@ -1,19 +1,23 @@
-"""Watches all ClickHouse tiers at the same moments, with one query a look."""
+"""Watches all ClickHouse tiers at the same moments, with one or two queries a look."""
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from chaosp7.account.feeds import Feed
 from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import ClickHouse
-from chaosp7.platform.model import Tier, TierKind
+from chaosp7.platform.model import TierKind
 from chaosp7.recorder.heads import Range
-from chaosp7.recorder.table_query import above_heads, islands, parse
+from chaosp7.recorder.table_query import Watch, islands, news, parse, parse_parts, parts
 from chaosp7.recorder.timeline import Timeline
 
 __all__ = ["TableSampler"]
+
+#: Share of the time that a look may take at most.
+_SHARE_MAX = 0.25
 
 
 class TableSampler(threading.Thread):
@@ -24,35 +28,28 @@ class TableSampler(threading.Thread):
 
     Args:
         clickhouse: a connection of the thread's own.
-        tiers: table and candle tiers by name.
-        feeds: by index.
+        watch: what is watched.
         timelines: to fill, one per tier.
-        baseline: candle tiers: trades that each feed's candles held before the run.
-        since_s: candle tiers count windows from this Unix second on.
-        interval_s: from one look's start to the next one's, seconds.
+        interval_s: from one look's start to the next one's, seconds; more where a look takes so
+            long that it would keep the server busy: measuring must not slow what is measured.
         now_ns: the monotonic clock.
     """
 
     def __init__(
         self,
         clickhouse: ClickHouse,
-        tiers: Mapping[str, Tier],
-        feeds: Sequence[Feed],
+        watch: Watch,
         timelines: Mapping[str, Timeline],
-        baseline: Sequence[int],
-        since_s: int,
         interval_s: float,
         now_ns: Callable[[], int],
     ) -> None:
         super().__init__(name="table-sampler", daemon=True)
         self._clickhouse = clickhouse
-        self._tiers = tiers
-        self._feeds = feeds
+        self._watch = watch
         self._timelines = timelines
-        self._baseline = baseline
-        self._since_s = since_s
         self._interval_s = interval_s
         self._now_ns = now_ns
+        self._parts: dict[str, set[str]] = {}
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -60,20 +57,14 @@ class TableSampler(threading.Thread):
         while not self._ended.is_set():
             look_ns = self._now_ns()
             try:
-                ranges, counts = self._look()
+                self._look(look_ns)
             except ReaderError as error:
+                self._parts = {}
                 after_ns = self._now_ns()
                 for timeline in self._timelines.values():
                     timeline.add_error(look_ns, after_ns, str(error))
-            else:
-                after_ns = self._now_ns()
-                for name, timeline in self._timelines.items():
-                    if self._tiers[name].kind is TierKind.CANDLES:
-                        timeline.add_counts(look_ns, after_ns, counts[name])
-                    else:
-                        timeline.add(look_ns, after_ns, ranges[name])
             spent_s = (self._now_ns() - look_ns) / 1e9
-            self._ended.wait(max(0.0, self._interval_s - spent_s))
+            self._ended.wait(max(self._interval_s, spent_s / _SHARE_MAX) - spent_s)
         self._clickhouse.close()
 
     def stop(self) -> None:
@@ -81,26 +72,48 @@ class TableSampler(threading.Thread):
         self._ended.set()
         self.join()
 
-    def _look(self) -> tuple[dict[str, list[Range]], dict[str, dict[int, int]]]:
-        heads = {name: timeline.heads() for name, timeline in self._timelines.items()}
-        answer = self._clickhouse.tsv(above_heads(self._tiers, self._feeds, heads, self._since_s))
-        ranges: dict[str, list[Range]] = {name: [] for name in self._tiers}
-        counts: dict[str, dict[int, int]] = {name: {} for name in self._tiers}
+    def _look(self, look_ns: int) -> None:
+        watch = self._watch
+        seen = parse_parts(self._clickhouse.tsv(parts(watch.tables)))
+        listed_ns = self._now_ns()
+        changed = {t for t in watch.tables if t not in seen or seen[t] != self._parts.get(t)}
+        touched = {name for name, tier in watch.tiers.items() if changed & tier.rows.keys()}
+        found: list[tuple[str, list[Range], dict[int, int]]] = []
+        if touched:
+            found = self._news(changed, touched)
+        after_ns = self._now_ns()
+        for name in watch.tiers.keys() - touched:
+            # It is as it was, at the moment when the parts were listed.
+            self._timelines[name].add(look_ns, listed_ns, ())
+        for name, ranges, counts in found:
+            if watch.tiers[name].kind is TierKind.CANDLES:
+                self._timelines[name].add_counts(listed_ns, after_ns, counts)
+            else:
+                self._timelines[name].add(listed_ns, after_ns, ranges)
+        self._parts = seen
+
+    def _news(self, changed: set[str], touched: set[str]) -> list[tuple[str, list[Range], dict[int, int]]]:
+        watch = self._watch
+        heads = {name: self._timelines[name].heads() for name in touched}
+        answer = self._clickhouse.tsv(news(watch, changed, heads))
+        ranges: dict[str, list[Range]] = defaultdict(list)
+        counts: dict[str, dict[int, int]] = defaultdict(dict)
         with_holes = set()
-        for row in parse(answer, self._feeds):
-            if self._tiers[row.tier].kind is TierKind.CANDLES:
-                counts[row.tier][row.feed] = row.count - self._baseline[row.feed]
+        for row in parse(answer, watch.feeds):
+            if watch.tiers[row.tier].kind is TierKind.CANDLES:
+                known = counts[row.tier].get(row.feed, -watch.baseline[row.tier][row.feed])
+                counts[row.tier][row.feed] = known + row.count
             elif row.lowest == heads[row.tier][row.feed] + 1 and row.highest - row.lowest + 1 == row.count:
                 ranges[row.tier].append((row.feed, row.lowest, row.highest))
             else:
                 with_holes.add(row.tier)
         for name in with_holes:
             ranges[name] = self._islands(name, heads[name])
-        return ranges, counts
+        return [(name, ranges[name], counts[name]) for name in touched]
 
     def _islands(self, name: str, heads: Sequence[int]) -> list[Range]:
-        indices = {feed: i for i, feed in enumerate(self._feeds)}
-        answer = self._clickhouse.tsv(islands(self._tiers[name], self._feeds, heads))
+        indices = {feed: i for i, feed in enumerate(self._watch.feeds)}
+        answer = self._clickhouse.tsv(islands(self._watch.tiers[name], self._watch.feeds, heads))
         found = []
         for line in answer.decode().splitlines():
             exchange, symbol, first, last = line.split("\t")

@@ -1,43 +1,34 @@
-"""From a finished run's ledger and tiers to its reports: account, attribution, recovery."""
+"""From a finished run's ledger and tiers to the account of its messages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 from confluent_kafka import TopicPartition
 
 from chaosp7.account.account import account_tier
 from chaosp7.account.acks import AckSets, read_acks
 from chaosp7.account.attribution import Attribution, attribute
-from chaosp7.account.classes import TierAccount
+from chaosp7.account.classes import TierAccount, with_late
 from chaosp7.account.feeds import Feed
+from chaosp7.account.gold import GoldAccount, GoldExpectation, account_gold, expect_gold
 from chaosp7.account.ledger import Ledger
-from chaosp7.account.ranges import locate
+from chaosp7.account.readers.candles import CandleReader
 from chaosp7.account.readers.table import TableReader
 from chaosp7.account.readers.topic_account import TopicReader
 from chaosp7.account.sent import Expected, RunRecords, expected
-from chaosp7.errors import MeasurementError
+from chaosp7.account.sets import Sets, minus, total, union
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Platform, TierKind
-from chaosp7.recorder.source import Source
-from chaosp7.recorder.timeline import Timeline
-from chaosp7.recovery.freshness import replay
-from chaosp7.recovery.recovery import measure
-from chaosp7.run.evidence import FaultRecord, LostRange, RecoveryReport, TierReport
+from chaosp7.recorder.candle_baseline import CandleBaseline
 
-__all__ = ["Accounting", "Accounts", "recovery_reports", "tier_reports"]
+__all__ = ["Accounting", "Accounts"]
 
-_RANGES_NAMED = 50
 _QUERY_TIMEOUT_S = 60.0
-_STABILITY_NS = 2_000_000_000
-
-#: The topic's reader may need its longest reconnect back-off before it sees a broker again.
-_TOPIC_RECONNECT_NS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +36,23 @@ class Accounts:
     """The account of all tiers, in flow order, and who lost what."""
 
     run: RunRecords
-    tiers: dict[str, TierAccount]
+    tiers: dict[str, TierAccount | GoldAccount]
     attribution: Attribution
+
+    @property
+    def could_still_come(self) -> int:
+        """Messages lost somewhere although a handler had received them."""
+        missed = union([loss.missed_at_source for loss in self.attribution.tiers])
+        accounts = (a for a in self.tiers.values() if isinstance(a, TierAccount))
+        return max(total(minus(account.lost, missed)) for account in accounts)
+
+    def lost(self, tier: str) -> Sets:
+        """Return what a tier has lost; of a tier of candles, what it can't have got."""
+        return next(a.lost for a in self._upwards(tier) if isinstance(a, TierAccount))
+
+    def _upwards(self, tier: str) -> Iterator[TierAccount | GoldAccount]:
+        names = list(self.tiers)
+        return (self.tiers[name] for name in reversed(names[: names.index(tier) + 1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Accounting:
         starts: topic, partition and offset where the run begins.
         clickhouse: host and port of ClickHouse, past all links.
         acks: journals of the feed handlers.
+        candles: what candle tiers held before the run.
     """
 
     platform: Platform
@@ -66,6 +73,7 @@ class Accounting:
     starts: Sequence[TopicPartition]
     clickhouse: tuple[str, int]
     acks: Sequence[Path]
+    candles: CandleBaseline
 
     def read(self, ledger: Path, until_ns: int | None = None) -> Accounts:
         """Account for every message at every tier.
@@ -79,11 +87,36 @@ class Accounting:
         """
         run = RunRecords.of(Ledger.open(ledger, allow_unclosed=until_ns is not None))
         sent = expected(run, until_ns)
-        tiers = {name: self._tier(name, run, sent) for name in self.platform.tiers}
-        attribution = attribute(list(tiers.values()), self._journals(sent), sent.unreached)
-        return Accounts(run, tiers, attribution)
+        tiers: dict[str, TierAccount | GoldAccount] = {}
+        before: TierAccount | None = None
+        for name, tier in self.platform.tiers.items():
+            if tier.kind is TierKind.CANDLES:
+                tiers[name] = self._candles(name, expect_gold(run, sent, tier.windows_s, before))
+            else:
+                tiers[name] = before = self._messages(name, run, sent)
+        accounts = [account for account in tiers.values() if isinstance(account, TierAccount)]
+        return Accounts(run, tiers, attribute(accounts, self._journals(sent), sent.unreached))
 
-    def _tier(self, name: str, run: RunRecords, sent: Expected) -> TierAccount:
+    def read_late(self, ledger: Path, at_deadline: Accounts) -> Accounts:
+        """Account again after the drain: what was missing then and is there now came too late.
+
+        Args:
+            ledger: what was sent.
+            at_deadline: the account when the drain was over.
+
+        Raises:
+            MeasurementError: if anything can't be read.
+        """
+        again = self.read(ledger)
+        tiers: dict[str, TierAccount | GoldAccount] = {}
+        for name, account in again.tiers.items():
+            before = at_deadline.tiers[name]
+            if isinstance(account, TierAccount) and isinstance(before, TierAccount):
+                account = with_late(account, before.lost)  # noqa: PLW2901
+            tiers[name] = account
+        return replace(again, tiers=tiers)
+
+    def _messages(self, name: str, run: RunRecords, sent: Expected) -> TierAccount:
         tier = self.platform.tiers[name]
         if tier.kind is TierKind.TOPIC:
             topic = TopicReader(self.bootstrap, self.platform.topics, self.starts)
@@ -98,11 +131,18 @@ class Accounting:
                 unidentified_rows=reading.unidentified,
                 keys_at_once=None,
             )
-        if tier.kind is TierKind.TABLE:
-            table = TableReader(ClickHouse(*self.clickhouse, timeout_s=_QUERY_TIMEOUT_S).columns, tier.rows)
-            digests = table.digests(sent.table())
-            return account_tier(name, run, sent, digests, partial(table.rows, digests.feeds))
-        raise MeasurementError(f"{name}: tiers of kind {tier.kind} can't be accounted for yet")
+        table = TableReader(self._query, tier.all_rows)
+        digests = table.digests(sent.table())
+        return account_tier(name, run, sent, digests, partial(table.rows, digests.feeds))
+
+    def _candles(self, name: str, expectation: GoldExpectation) -> GoldAccount:
+        tier = self.platform.tiers[name]
+        actual = CandleReader(self._query, tier.all_rows, tier.windows_s).read(self.candles.since_s)
+        return account_gold(name, expectation, actual, self.candles.candles[name])
+
+    @property
+    def _query(self) -> Callable[[str, int], Sequence[Any]]:
+        return ClickHouse(*self.clickhouse, timeout_s=_QUERY_TIMEOUT_S).columns
 
     def _journals(self, sent: Expected) -> dict[Feed, AckSets]:
         bounds = {feed: (b.first, b.last) for feed, b in sent.bounds.items()}
@@ -110,100 +150,3 @@ class Accounting:
         for path in self.acks:
             journals |= read_acks(path, bounds)
         return journals
-
-
-def tier_reports(accounts: Accounts, drained: Sequence[str]) -> list[TierReport]:
-    """Return the account as the evidence holds it.
-
-    Args:
-        accounts: of all tiers.
-        drained: the tiers that had come to rest.
-    """
-    reports = []
-    for loss, (name, account) in zip(accounts.attribution.tiers, accounts.tiers.items(), strict=True):
-        counts = account.counts
-        located, left_out = locate(accounts.run, account.lost, _RANGES_NAMED)
-        reports.append(
-            TierReport(
-                tier=name,
-                sent=counts.sent,
-                delivered=counts.delivered,
-                lost=counts.lost,
-                duplicated=counts.duplicated,
-                reordered=counts.reordered,
-                corrupted=counts.corrupted,
-                late=counts.late,
-                unexpected=counts.unexpected,
-                lost_here=sum(len(found) for found in loss.lost_here.values()),
-                drained=name in drained,
-                ranges=[
-                    LostRange(
-                        feed=str(r.feed),
-                        first=r.range.first,
-                        last=r.range.last,
-                        sent_first_ns=r.sent_first_ns,
-                        sent_last_ns=r.sent_last_ns,
-                        first_missing_at=accounts.attribution.first_missing_at(r.feed, r.range.first) or name,
-                    )
-                    for r in located
-                ],
-                ranges_left_out=left_out,
-            )
-        )
-    return reports
-
-
-def recovery_reports(
-    platform: Platform,
-    timelines: Mapping[str, Timeline],
-    source: Source,
-    accounts: Accounts,
-    fault: FaultRecord,
-    load_end_ns: int,
-) -> list[RecoveryReport]:
-    """Return each tier's recovery from a fault.
-
-    Args:
-        platform: the system under test, with the tiers' tolerances.
-        timelines: what became visible when.
-        source: when it was sent.
-        accounts: what is lost for good holds no head back.
-        fault: with its verified start.
-        load_end_ns: when the load ended.
-    """
-    reports = []
-    for name, timeline in timelines.items():
-        tier = platform.tiers[name]
-        lost = accounts.tiers[name].lost
-        looks = list(replay(timeline.samples, source.sends, lost, source.start_ns, load_end_ns))
-        extra_ns = _TOPIC_RECONNECT_NS if tier.kind is TierKind.TOPIC else 0
-        found = measure(
-            looks,
-            source.sends,
-            fault.verified_start_ns or 0,
-            load_end_ns,
-            tier.fresh_within_ms * 1_000_000,
-            _STABILITY_NS,
-            extra_ns,
-        )
-        gaps_ms = [(b.after_ns - a.after_ns) / 1e6 for a, b in pairwise(looks)] or [0.0]
-        reports.append(
-            RecoveryReport(
-                tier=name,
-                outcome=found.outcome,
-                tolerance_ms=tier.fresh_within_ms,
-                recovery_s=_seconds(found.recovery_ns),
-                uncertainty_s=found.uncertainty_ns / 1e9,
-                detection_s=_seconds(found.detection_ns),
-                outage_s=found.outage_ns / 1e9,
-                first_new_s=_seconds(found.first_new_ns),
-                backlog_gone_s=_seconds(found.backlog_gone_ns),
-                samples=found.looks,
-                interval_ms={"median": median(gaps_ms), "max": max(gaps_ms)},
-            )
-        )
-    return reports
-
-
-def _seconds(time_ns: int | None) -> float | None:
-    return None if time_ns is None else time_ns / 1e9

@@ -51,6 +51,9 @@ class Load:
         self._url = f"{control_url}/load"
         self.rate_per_s = rate_per_s
         self.seed = seed
+        self._session = requests.Session()
+        # A proxy of the environment must not stand between this machine and itself.
+        self._session.trust_env = False
 
     def start(self, run_id: str, ledger: Path) -> LoadStatus:
         """Begin to send.
@@ -129,7 +132,7 @@ class Load:
 
     def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
-            response = requests.request(method, url, json=body, timeout=_TIMEOUT_S)
+            response = self._session.request(method, url, json=body, timeout=_TIMEOUT_S)
             answer: dict[str, Any] = response.json()
         except (requests.RequestException, ValueError) as error:
             raise MeasurementError(f"the exchange simulator doesn't answer: {error}") from error

@@ -18,14 +18,18 @@ from chaoslib import __version__ as chaoslib_version
 import chaosp7
 from chaosp7.account.readers.topic import end_offsets
 from chaosp7.errors import MeasurementError, PlatformError, RunError
+from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.drain import DrainTimes, drain
+from chaosp7.recorder.lag import ConsumerLag
 from chaosp7.recorder.recorder import Recorder
 from chaosp7.recorder.source import Source
 from chaosp7.run import evidence as ev
-from chaosp7.run.accounting import Accounting, Accounts, recovery_reports, tier_reports
+from chaosp7.run.accounting import Accounting, Accounts
 from chaosp7.run.load import Load, LoadStatus
+from chaosp7.run.reports import recovery_reports, tier_reports
 from chaosp7.run.verdict import Findings, judge
 
 __all__ = ["Run", "RunPlan"]
@@ -33,6 +37,10 @@ __all__ = ["Run", "RunPlan"]
 logger = logging.getLogger("chaostoolkit")
 
 _ACCOUNT_IS_GOOD_FOR_NS = 5_000_000_000
+_QUERY_TIMEOUT_S = 10.0
+
+#: How long after the drain what is missing is looked for once more.
+_LATE_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +105,16 @@ class Run:
         starts = end_offsets(self.driver.bootstrap, list(self.model.topics.values()))
         handlers = self.model.services_of(Part.FEED_HANDLER)
         journals = [self.driver.state.acks / f"{name}.acks" for name in handlers]
-        self._accounting = Accounting(self.model, self.driver.bootstrap, starts, clickhouse, journals)
+        candles = CandleBaseline.read(
+            self.model, ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S), int(time.time())
+        )
+        bootstrap = self.driver.bootstrap
+        self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles)
         exchange = self.driver.endpoint(self.model.the_service(Part.EXCHANGE))
         self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
         self._load.start(self.folder.name, self.ledger)
         source = Source(self.ledger)
-        self._recorder = Recorder(self.model, source, self.driver.bootstrap, starts, clickhouse)
+        self._recorder = Recorder(self.model, source, bootstrap, starts, clickhouse, candles)
         self._recorder.start()
         self._phases.append(ev.Phase(name="start", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         logger.info("Load of %g messages/s begun; evidence goes to %s", self.plan.rate_per_s, self.folder)
@@ -141,10 +153,16 @@ class Run:
         timelines = self.recorder.timelines
         times = DrainTimes(deadline_s=self.plan.drain_deadline_s)
         logger.info("Load ended after %s messages; draining", f"{load.sent:,}")
-        self._drained = drain(timelines, dict.fromkeys(timelines, last), times, time.monotonic_ns, time.sleep)
+        lag = ConsumerLag(self.driver.bootstrap, self.model.consumer_groups)
+        try:
+            self._drained = drain(
+                timelines, dict.fromkeys(timelines, last), times, time.monotonic_ns, time.sleep, lag.total
+            )
+        finally:
+            lag.close()
         self.recorder.stop()
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
-        self._accounts = self._accounting.read(self.ledger)
+        self._accounts = self._account(self._accounting)
         for fault in self.faults:
             if fault.verified_start_ns is not None:
                 self.recovery += recovery_reports(
@@ -226,6 +244,18 @@ class Run:
                 logger.info("Taking platform %s down", self.model.name)
                 self.driver.down()
                 self._brought_up = False
+
+    def _account(self, accounting: Accounting) -> Accounts:
+        accounts = accounting.read(self.ledger)
+        if accounts.could_still_come:
+            logger.info(
+                "%s messages are missing; looking again after %g s for what comes late",
+                f"{accounts.could_still_come:,}",
+                _LATE_AFTER_S,
+            )
+            time.sleep(_LATE_AFTER_S)
+            accounts = accounting.read_late(self.ledger, accounts)
+        return accounts
 
     def _end_load(self, load: Load) -> LoadStatus:
         status = load.checked_status()

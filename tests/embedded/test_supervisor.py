@@ -30,12 +30,10 @@ from chaosp7.embedded.supervisor.protocol import (
     Stopped,
 )
 from chaosp7.embedded.supervisor.service import backoff_s
-from chaosp7.errors import PlatformError
+from chaosp7.errors import NotRunningError, PlatformError, SilentError
 from chaosp7.platform.bring_up import _start_supervisor
 from chaosp7.platform.control_client import (
     ControlClient,
-    NotRunningError,
-    SilentError,
     end_stragglers,
     is_running,
     stragglers,

@@ -55,7 +55,7 @@ def test_the_shipped_platform_loads_by_name_and_by_path() -> None:
     assert by_name.services == by_path.services
     assert by_path.the_service(Part.KAFKA) == "redpanda"
     assert by_path.feed_list()[0] == Feed("binance", "BTC/USDT")
-    assert list(by_path.tiers) == ["topic", "raw", "bronze", "silver"]
+    assert list(by_path.tiers) == ["topic", "raw", "bronze", "silver", "gold"]
 
 
 def test_the_environment_names_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

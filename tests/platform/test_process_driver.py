@@ -14,12 +14,12 @@ import pytest
 
 from chaosp7.embedded import topics
 from chaosp7.embedded.provision import Parts
-from chaosp7.errors import PlatformError, PortInUseError
+from chaosp7.errors import NotRunningError, PlatformError, PortInUseError
 from chaosp7.platform import bring_up
 from chaosp7.platform.control_client import stragglers
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Part, Platform
-from chaosp7.platform.process_driver import NotRunningError, Phase, ProcessDriver, ServiceState
+from chaosp7.platform.process_driver import Phase, ProcessDriver, ServiceState
 
 _LEFT_OUT = (Part.CLICKHOUSE, Part.SILVER_PROCESSOR)
 

@@ -18,8 +18,8 @@ from chaosp7.platform.clickhouse import literal
 
 __all__ = ["TableReader"]
 
-#: Runs a query and returns one sequence per column.
-Query = Callable[[str], Sequence[Any]]
+#: Runs a query with so many columns and returns one sequence per column.
+Query = Callable[[str, int], Sequence[Any]]
 
 
 class TableReader:
@@ -52,7 +52,8 @@ class TableReader:
         answer = self._query(
             f"SELECT exchange, symbol, intDiv(sequence, {CHUNK}) AS chunk, count(), sum(checksum), "
             f"groupBitXor(checksum) FROM ({self._checksums}) WHERE {_of_the_run(table.first)} "
-            "GROUP BY exchange, symbol, chunk"
+            "GROUP BY exchange, symbol, chunk",
+            6,
         )
         exchanges, symbols, chunks, counts, sums, xors = answer
         table.add_digests(exchanges, symbols, chunks, counts, sums, xors)
@@ -74,7 +75,8 @@ class TableReader:
             for key in keys
         )
         answer = self._query(
-            f"SELECT exchange, symbol, sequence, checksum FROM ({self._checksums}) WHERE {wanted}"
+            f"SELECT exchange, symbol, sequence, checksum FROM ({self._checksums}) WHERE {wanted}",
+            4,
         )
         exchanges, symbols, sequences, checksums = answer
         yield Rows.from_columns(index, exchanges, symbols, sequences, checksums)

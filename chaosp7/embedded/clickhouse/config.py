@@ -24,7 +24,9 @@ _KAFKA: Final = {
     "retry_backoff_max_ms": 250,
     "coordinator_query_interval_ms": 1000,
     "fetch_error_backoff_ms": 50,
+    # Few large fetches: at one per message and exchange they cost more than all the rest.
     "fetch_wait_max_ms": 100,
+    "fetch_min_bytes": 100000,
     # A topic that comes later is seen within two seconds.
     "topic_metadata_refresh_interval_ms": 2000,
     "socket_connection_setup_timeout_ms": 2000,

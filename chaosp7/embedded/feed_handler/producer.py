@@ -37,7 +37,7 @@ def configuration(brokers: str, client_id: str) -> dict[str, Any]:
         "client.id": client_id,
         "acks": "all",
         "enable.idempotence": True,
-        "linger.ms": 5,
+        "linger.ms": 20,
         "compression.type": "lz4",
         "allow.auto.create.topics": False,
         "delivery.timeout.ms": 120_000,

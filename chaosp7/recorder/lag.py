@@ -1,0 +1,78 @@
+"""Consumer lag: what a group has not committed yet of what the broker holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from chaosp7.errors import ReaderError
+from chaosp7.platform.model import ConsumerGroup
+
+__all__ = ["ConsumerLag"]
+
+_TIMEOUT_S = 5.0
+
+
+class ConsumerLag:
+    """Asks the broker for the lag of some groups, without joining any.
+
+    Args:
+        bootstrap: the broker's direct listener.
+        groups: whose lag.
+    """
+
+    def __init__(self, bootstrap: str, groups: Iterable[ConsumerGroup]) -> None:
+        self._groups = tuple(groups)
+        self._bootstrap = bootstrap
+        self._consumers: dict[str, Consumer] = {}
+
+    def read(self) -> Mapping[str, int]:
+        """Return group -> messages between what it has committed and the end of its topic.
+
+        A group that has committed nothing yet lags by all that the topic holds.
+
+        Raises:
+            ReaderError: if the broker doesn't answer.
+        """
+        try:
+            return {group.group: self._lag(group) for group in self._groups}
+        except KafkaException as error:
+            self.close()
+            raise ReaderError(f"consumer lag: {error}") from error
+
+    def total(self) -> int:
+        """Return the lag of all groups together.
+
+        Raises:
+            ReaderError: if the broker doesn't answer.
+        """
+        return sum(self.read().values())
+
+    def close(self) -> None:
+        """Close the connections; the next call makes new ones."""
+        for consumer in self._consumers.values():
+            consumer.close()
+        self._consumers.clear()
+
+    def _lag(self, group: ConsumerGroup) -> int:
+        consumer = self._consumers.get(group.group)
+        if consumer is None:
+            # It never subscribes, so it is no member and disturbs nobody.
+            consumer = self._consumers[group.group] = Consumer(
+                {
+                    "bootstrap.servers": self._bootstrap,
+                    "group.id": group.group,
+                    "enable.auto.commit": False,
+                    "log_level": 2,
+                }
+            )
+        topic = consumer.list_topics(group.topic, timeout=_TIMEOUT_S).topics[group.topic]
+        if topic.error is not None:
+            raise ReaderError(f"consumer lag: topic {group.topic}: {topic.error}")
+        partitions = [TopicPartition(group.topic, partition) for partition in topic.partitions]
+        lag = 0
+        for committed in consumer.committed(partitions, timeout=_TIMEOUT_S):
+            low, high = consumer.get_watermark_offsets(committed, timeout=_TIMEOUT_S)
+            lag += max(0, high - (committed.offset if committed.offset >= 0 else low))
+        return lag

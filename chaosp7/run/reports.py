@@ -1,0 +1,147 @@
+"""A run's account and timelines as the evidence holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+
+from chaosp7.account.attribution import Attribution
+from chaosp7.account.classes import TierAccount
+from chaosp7.account.gold import GoldAccount
+from chaosp7.account.ranges import LocatedRange, locate
+from chaosp7.account.sets import total
+from chaosp7.platform.model import Platform, TierKind
+from chaosp7.recorder.source import Source
+from chaosp7.recorder.timeline import Timeline
+from chaosp7.recovery.freshness import replay
+from chaosp7.recovery.recovery import measure
+from chaosp7.run.accounting import Accounts
+from chaosp7.run.evidence import FaultRecord, LostRange, RecoveryReport, TierReport
+
+__all__ = ["recovery_reports", "tier_reports"]
+
+_RANGES_NAMED = 50
+_STABILITY_NS = 2_000_000_000
+
+#: The topic's reader may need its longest reconnect back-off before it sees a broker again.
+_TOPIC_RECONNECT_NS = 20_000_000
+
+
+def tier_reports(accounts: Accounts, drained: Sequence[str]) -> list[TierReport]:
+    """Return the account as the evidence holds it.
+
+    Args:
+        accounts: of all tiers.
+        drained: the tiers that had come to rest.
+    """
+    lost_here = {loss.tier: total(loss.lost_here) for loss in accounts.attribution.tiers}
+    reports = []
+    for name, account in accounts.tiers.items():
+        counts = account.counts
+        ranges: list[LostRange] = []
+        left_out = 0
+        if isinstance(account, TierAccount):
+            located, left_out = locate(accounts.run, account.lost, _RANGES_NAMED)
+            ranges = [_lost_range(r, accounts.attribution, name) for r in located]
+        reports.append(
+            TierReport(
+                tier=name,
+                sent=counts.sent,
+                delivered=counts.delivered,
+                lost=counts.lost,
+                duplicated=counts.duplicated,
+                reordered=counts.reordered,
+                corrupted=counts.corrupted,
+                late=counts.late,
+                unexpected=counts.unexpected,
+                lost_here=account.worst.lost_here if isinstance(account, GoldAccount) else lost_here[name],
+                drained=name in drained,
+                note=_note(account),
+                ranges=ranges,
+                ranges_left_out=left_out,
+            )
+        )
+    return reports
+
+
+def _lost_range(found: LocatedRange, attribution: Attribution, tier: str) -> LostRange:
+    return LostRange(
+        feed=str(found.feed),
+        first=found.range.first,
+        last=found.range.last,
+        sent_first_ns=found.sent_first_ns,
+        sent_last_ns=found.sent_last_ns,
+        first_missing_at=attribution.first_missing_at(found.feed, found.range.first) or tier,
+    )
+
+
+def _note(account: TierAccount | GoldAccount) -> str:
+    """Return what limits the account at a tier, in words."""
+    if isinstance(account, TierAccount):
+        return ""
+    worst = account.worst
+    note = f"counted by candles of {worst.window_s} s, the worst of {len(account.windows)} lengths"
+    if worst.earlier_missing or worst.earlier_changed:
+        note += (
+            f"; of earlier runs {worst.earlier_missing} trades are gone "
+            f"and {worst.earlier_changed} candles changed"
+        )
+    return note
+
+
+def recovery_reports(
+    platform: Platform,
+    timelines: Mapping[str, Timeline],
+    source: Source,
+    accounts: Accounts,
+    fault: FaultRecord,
+    load_end_ns: int,
+) -> list[RecoveryReport]:
+    """Return each tier's recovery from a fault.
+
+    Args:
+        platform: the system under test, with the tiers' tolerances.
+        timelines: what became visible when.
+        source: when it was sent.
+        accounts: what is lost for good holds no head back.
+        fault: with its verified start.
+        load_end_ns: when the load ended.
+    """
+    reports = []
+    for name, timeline in timelines.items():
+        tier = platform.tiers[name]
+        looks = list(
+            replay(timeline.samples, source.sends, accounts.lost(name), source.start_ns, load_end_ns)
+        )
+        extra_ns = _TOPIC_RECONNECT_NS if tier.kind is TierKind.TOPIC else 0
+        found = measure(
+            looks,
+            source.sends,
+            fault.verified_start_ns or 0,
+            load_end_ns,
+            tier.fresh_within_ms * 1_000_000,
+            _STABILITY_NS,
+            extra_ns,
+        )
+        gaps_ms = [(b.after_ns - a.after_ns) / 1e6 for a, b in pairwise(looks)] or [0.0]
+        reports.append(
+            RecoveryReport(
+                tier=name,
+                outcome=found.outcome,
+                tolerance_ms=tier.fresh_within_ms,
+                recovery_s=_seconds(found.recovery_ns),
+                uncertainty_s=found.uncertainty_ns / 1e9,
+                detection_s=_seconds(found.detection_ns),
+                outage_s=found.outage_ns / 1e9,
+                first_new_s=_seconds(found.first_new_ns),
+                backlog_gone_s=_seconds(found.backlog_gone_ns),
+                samples=found.looks,
+                interval_ms={"median": median(gaps_ms), "max": max(gaps_ms)},
+            )
+        )
+    return reports
+
+
+def _seconds(time_ns: int | None) -> float | None:
+    return None if time_ns is None else time_ns / 1e9
