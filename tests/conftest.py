@@ -15,6 +15,7 @@ import pytest
 
 from chaosp7.embedded import kafka, provision
 from chaosp7.errors import ProvisionError
+from tests.clickhouse_process import ClickHouseProcess
 
 _PR_SET_PDEATHSIG = 1
 
@@ -96,3 +97,11 @@ def broker(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> 
     broker = Broker(parts, tmp_path_factory.mktemp("broker"))
     yield broker
     broker.close()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
+    """A real ClickHouse for the session; use databases of your own. Who kills it starts it again."""
+    process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
+    yield process
+    process.close()

@@ -17,7 +17,7 @@ from chaosp7.recorder.timeline import Timeline
 __all__ = ["TableSampler"]
 
 #: Share of the time that a look may take at most.
-_SHARE_MAX = 0.25
+_SHARE_MAX = 0.5
 
 
 class TableSampler(threading.Thread):

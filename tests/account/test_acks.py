@@ -139,14 +139,13 @@ def test_a_journal_that_shrinks_while_it_is_read_is_an_error(
 ) -> None:
     path = tmp_path / "j"
     write(path, [[(ACKNOWLEDGED, 0, sequence) for sequence in range(1000)]])
-    whole = os.stat_result
 
     def before_it_shrank(fd: int) -> os.stat_result:
         size = list(os.stat(fd))
         size[6] += 16
-        return whole(size)
+        return os.stat_result(size)
 
-    monkeypatch.setattr(acks.os, "fstat", before_it_shrank)
+    monkeypatch.setattr(os, "fstat", before_it_shrank)
     with pytest.raises(MeasurementError, match="shrinks"):
         read_acks(path, {BTC: ALL})
 
@@ -192,7 +191,7 @@ def test_after_a_failed_write_the_journal_has_whole_records_only_and_takes_nothi
         return write_all(fd, data[:7])
 
     with monkeypatch.context() as patch:
-        patch.setattr(acks.os, "write", full_disk)
+        patch.setattr(os, "write", full_disk)
         with pytest.raises(MeasurementError, match="No space left"):
             writer.received(0, 2)
     with pytest.raises(MeasurementError, match="No space left"):
@@ -205,7 +204,7 @@ def test_after_a_failed_write_the_journal_has_whole_records_only_and_takes_nothi
 def test_a_short_write_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = AckWriter(tmp_path / "j", FEEDS)
     write_all = os.write
-    monkeypatch.setattr(acks.os, "write", lambda fd, data: write_all(fd, data[:7]))
+    monkeypatch.setattr(os, "write", lambda fd, data: write_all(fd, data[:7]))
     writer.append(writer.pack(RECEIVED, 0, 5) + writer.pack(ACKNOWLEDGED, 1, 6))
     writer.close()
     found = read_acks(tmp_path / "j", {BTC: ALL, ETH: ALL})

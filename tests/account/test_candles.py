@@ -1,6 +1,7 @@
 """Candles are what a loop over the trades says, from any pieces of the ledger in any order."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 from typing import Any, NamedTuple
@@ -64,9 +65,12 @@ def records_of(trades: Sequence[Trade]) -> Records:
     return records
 
 
-def run_of(trades: Sequence[Trade], block: int = 100) -> RunRecords:
-    records = records_of(trades)
+def run_in_blocks(records: Records, block: int) -> RunRecords:
     return RunRecords(FEEDS, FIRST, lambda: [records[i : i + block] for i in range(0, len(records), block)])
+
+
+def run_of(trades: Sequence[Trade], block: int = 100) -> RunRecords:
+    return run_in_blocks(records_of(trades), block)
 
 
 def naive(records: Iterable[Any], window_s: int) -> dict[CandleKey, tuple[int, ...]]:
@@ -75,7 +79,7 @@ def naive(records: Iterable[Any], window_s: int) -> dict[CandleKey, tuple[int, .
     for record in records:
         start_s = int(record["trade_time_ms"]) // 1000 // window_s * window_s
         windows.setdefault(CandleKey(FEEDS[record["feed"]], start_s), []).append(record)
-    result = {}
+    result: dict[CandleKey, tuple[int, ...]] = {}
     for key, trades in windows.items():
         trades.sort(key=lambda t: (int(t["trade_time_ms"]), int(t["sequence"])))
         prices = [int(t["price_e8"]) for t in trades]
@@ -88,7 +92,7 @@ def values_of(candles: dict[CandleKey, Candle]) -> dict[CandleKey, tuple[int, ..
     return {key: candle.values for key, candle in candles.items()}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(trades=trades_of_two_feeds, block=st.integers(1, 20), window_s=st.sampled_from([1, 2, 60]))
 def test_candles_are_what_a_loop_says_however_the_ledger_is_blocked(
     trades: list[Trade], block: int, window_s: int
@@ -98,7 +102,7 @@ def test_candles_are_what_a_loop_says_however_the_ledger_is_blocked(
     assert values_of(found) == naive(records_of(trades), window_s)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trades=trades_of_two_feeds, block=st.integers(1, 20), data=st.data())
 def test_messages_left_out_are_in_no_candle(trades: list[Trade], block: int, data: st.DataObject) -> None:
     records, run = records_of(trades), run_of(trades, block)
@@ -110,7 +114,7 @@ def test_messages_left_out_are_in_no_candle(trades: list[Trade], block: int, dat
     assert values_of(found) == naive([r for i, r in enumerate(records) if i not in out], 2)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trades=trades_of_two_feeds, window_s=st.sampled_from([1, 3, 6, 60]))
 def test_candles_of_small_windows_roll_into_those_of_large_ones(trades: list[Trade], window_s: int) -> None:
     run = run_of(trades)
@@ -118,11 +122,9 @@ def test_candles_of_small_windows_roll_into_those_of_large_ones(trades: list[Tra
     assert values_of(rolled(small, window_s)) == naive(records_of(trades), window_s)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trades=trades_of_two_feeds, shuffled=st.randoms(use_true_random=False), parts=st.integers(1, 4))
-def test_candles_merge_in_any_order_and_any_grouping(
-    trades: list[Trade], shuffled: Any, parts: int
-) -> None:
+def test_candles_merge_in_any_order_and_any_grouping(trades: list[Trade], shuffled: Any, parts: int) -> None:
     whole = run_of(trades)
     sent = expected(whole)
     numbers = list(range(len(trades)))
@@ -137,7 +139,8 @@ def test_candles_merge_in_any_order_and_any_grouping(
                 others.setdefault(FEEDS[record["feed"]], BitMap64()).add(int(record["sequence"]))
         pieces.append(candles_of_run(whole, sent, 60, others))
     assert reduce(merged, pieces) == candles_of_run(whole, sent, 60)
-    assert reduce(lambda one, other: merged(other, one), pieces) == candles_of_run(whole, sent, 60)
+    pieces.reverse()
+    assert reduce(merged, pieces) == candles_of_run(whole, sent, 60)
 
 
 def test_messages_past_the_cut_are_in_no_candle_however_the_ledger_is_blocked() -> None:
@@ -145,9 +148,7 @@ def test_messages_past_the_cut_are_in_no_candle_however_the_ledger_is_blocked() 
     records = records_of(trades)
     records["sent_ns"] = np.arange(9)
     for block in (2, 9):
-        run = RunRecords(
-            FEEDS, FIRST, lambda size=block: [records[i : i + size] for i in range(0, 9, size)], closed=False
-        )
+        run = replace(run_in_blocks(records, block), closed=False)
         found = candles_of_run(run, expected(run, until_ns=5), 1)
         assert values_of(found) == {CandleKey(BTC, 0): (1, 5, 1, 5, 5, 5, 5)}
 
@@ -199,7 +200,7 @@ def test_a_result_is_taken_as_it_is() -> None:
         CandleKey(BTC, 60): Candle(5, 9, 1, 6, 7, 1 << 100, 2),
     }
     assert candles_of_columns(*columns(count=[np.uint64(2)])) == candles_of_columns(*columns())
-    assert candles_of_columns(*([] for _ in range(10))) == {}  # type: ignore[arg-type]
+    assert candles_of_columns(*([] for _ in range(10))) == {}
 
 
 def test_a_candle_of_no_trades_is_no_candle() -> None:

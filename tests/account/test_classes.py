@@ -87,18 +87,18 @@ def test_what_was_missing_at_the_deadline_and_is_there_now_is_late_whatever_else
 
 
 def test_a_message_still_missing_after_the_deadline_is_lost_and_not_late() -> None:
-    classes = {m: MessageClass.DELIVERED for m in MESSAGES} | {(BTC, 101): MessageClass.LOST}
+    classes = dict.fromkeys(MESSAGES, MessageClass.DELIVERED) | {(BTC, 101): MessageClass.LOST}
     counts = with_late(account_of(classes), sets_of([(BTC, 101), (BTC, 102)])).counts
     assert (counts.lost, counts.late) == (1, 1)
 
 
 def test_a_message_that_vanished_after_the_deadline_is_lost() -> None:
-    classes = {m: MessageClass.DELIVERED for m in MESSAGES} | {(BTC, 101): MessageClass.LOST}
+    classes = dict.fromkeys(MESSAGES, MessageClass.DELIVERED) | {(BTC, 101): MessageClass.LOST}
     assert with_late(account_of(classes), {}).class_of(BTC, 101) is MessageClass.LOST
 
 
 def test_late_changes_neither_what_was_never_sent_nor_the_rows_too_many() -> None:
-    classes = {m: MessageClass.DUPLICATED for m in MESSAGES}
+    classes = dict.fromkeys(MESSAGES, MessageClass.DUPLICATED)
     before = account_of(classes, {STRANGER: BitMap64([1])}, 2, btc=9)
     after = with_late(before, sets_of(MESSAGES)).counts
     assert (after.late, after.duplicated, after.unexpected, after.surplus) == (len(MESSAGES), 0, 2, 9)

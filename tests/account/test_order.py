@@ -1,6 +1,7 @@
 """What counts as reordered is what a loop over the stream says."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -89,7 +90,7 @@ def test_what_was_not_sent_yet_makes_nothing_pass_for_reordered(
 @given(stream=st.lists(st.integers(0, 12), max_size=15), cuts=st.lists(st.integers(0, 15), max_size=3))
 def test_it_makes_no_difference_how_a_stream_is_cut_into_batches(stream: list[int], cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    parts = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [stream[a:b] for a, b in pairwise(edges)]
     assert of_one_feed(*parts) == of_one_feed(stream)
 
 
@@ -115,6 +116,10 @@ def test_the_second_copy_of_a_reordered_message_changes_nothing() -> None:
 
 def test_an_earlier_runs_message_is_not_reordered() -> None:
     assert of_one_feed([10, 3, 11], first=10) == set()
+
+
+def test_the_last_message_sent_overtakes_like_any_other() -> None:
+    assert of_one_feed([1, 10, 2, 11, 3], last=10) == {2, 3}
 
 
 def test_sequence_zero_can_be_reordered() -> None:

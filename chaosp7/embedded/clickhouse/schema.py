@@ -59,7 +59,7 @@ class KafkaSettings:
     """
 
     brokers: str
-    flush_interval_ms: int = 500
+    flush_interval_ms: int = 750
     poll_timeout_ms: int = 50
     reschedule_ms: int = 20
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from chaosp7.account.feeds import Feed
 from chaosp7.embedded import log
 from chaosp7.embedded.exchange.control import Control
@@ -90,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if symbols.keys() != ports.keys():
             raise ConfigError("--feed and --listen must name the same exchanges")
         feeds = [feed for exchange, names in symbols.items() for feed in parse_symbols(exchange, names)]
-        asyncio.run(_run(feeds, ports, arguments.control_port, arguments.state_dir))
+        uvloop.run(_run(feeds, ports, arguments.control_port, arguments.state_dir))
     except ChaosP7Error as error:
         logger.critical("%s", error)
         return EXIT_CONFIG

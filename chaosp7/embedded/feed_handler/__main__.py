@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from chaosp7.account.acks import AckWriter
 from chaosp7.embedded import log
 from chaosp7.embedded.exchange.symbols import EXCHANGES, parse_symbols
@@ -179,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise ConfigError(f"--{option.replace('_', '-')} or {variable} is needed")
             setattr(arguments, option, value)
         arguments.topic = arguments.topic or f"market.crypto.trades.{arguments.exchange}.raw"
-        return asyncio.run(_run(arguments))
+        return uvloop.run(_run(arguments))
     except ChaosP7Error as error:
         logger.critical("%s", error)
         return EXIT_CONFIG

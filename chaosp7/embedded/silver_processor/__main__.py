@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
         "--http-port", type=int, required=True, help="port of /healthz and /metrics, 0 for a free one"
     )
     parser.add_argument("--exchanges", nargs="+", choices=EXCHANGES, default=EXCHANGES)
-    parser.add_argument("--poll-ms", type=float, default=400.0, help="pause between two looks, milliseconds")
+    parser.add_argument("--poll-ms", type=float, default=500.0, help="pause between two looks, milliseconds")
     parser.add_argument("--retry-ms", type=float, default=150.0, help="pause after an error, milliseconds")
     parser.add_argument("--timeout-s", type=float, default=5.0, help="limit for each statement, seconds")
     return parser.parse_args()

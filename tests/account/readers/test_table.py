@@ -1,0 +1,166 @@
+"""Table and candle tiers are read inside a real ClickHouse, and accounted for exactly."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import pytest
+
+from chaosp7.account.account import account_tier
+from chaosp7.account.candles import CandleKey
+from chaosp7.account.classes import TierAccount
+from chaosp7.account.feeds import Feed
+from chaosp7.account.ledger_format import RECORD
+from chaosp7.account.readers.candles import CandleReader
+from chaosp7.account.readers.table import TableReader
+from chaosp7.account.sent import RunRecords, expected
+from chaosp7.errors import ReaderError
+from chaosp7.platform.clickhouse import ClickHouse
+from tests.clickhouse_process import ClickHouseProcess
+
+FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "it's \\ odd"))
+FIRST = (4000, 1)
+COUNT = 9000
+
+ROWS = "SELECT * FROM reader.trades"
+CANDLES = "SELECT * FROM reader.candles"
+
+
+@pytest.fixture
+def run_sql(clickhouse_process: ClickHouseProcess) -> Callable[..., None]:
+    clickhouse_process.run(
+        "DROP DATABASE IF EXISTS reader",
+        "CREATE DATABASE reader",
+        "CREATE TABLE reader.trades (exchange String, symbol LowCardinality(String), sequence UInt64, "
+        "price_e8 Int64, quantity_e8 Int64, side UInt8, trade_time_ms Int64) "
+        "ENGINE = MergeTree ORDER BY (exchange, symbol, sequence)",
+        "CREATE TABLE reader.candles (window_s UInt32, exchange String, symbol String, window_start_s UInt32, "
+        "open_e8 Int64, high_e8 Int64, low_e8 Int64, close_e8 Int64, volume_e8 Int128, "
+        "quote_volume_e8 Int128, trade_count UInt64) ENGINE = MergeTree ORDER BY window_start_s",
+    )
+    return clickhouse_process.run
+
+
+@pytest.fixture
+def clickhouse(run_sql: Callable[..., None], clickhouse_process: ClickHouseProcess) -> Iterator[ClickHouse]:
+    del run_sql  # the tables must be there
+    client = clickhouse_process.client()
+    yield client
+    client.close()
+
+
+def sent_run() -> RunRecords:
+    """Two feeds, alternately, with prices and sides all over their ranges."""
+    records = np.zeros(2 * COUNT, dtype=RECORD)
+    records["feed"] = np.arange(2 * COUNT) % 2
+    records["sequence"] = np.arange(2 * COUNT) // 2 + np.where(records["feed"] == 0, *FIRST)
+    random = np.random.default_rng(11)
+    records["price_e8"] = random.integers(-(1 << 63), (1 << 63) - 1, 2 * COUNT)
+    records["quantity_e8"] = random.integers(0, (1 << 63) - 1, 2 * COUNT)
+    records["side"] = random.integers(0, 2, 2 * COUNT)
+    records["trade_time_ms"] = 1_770_000_000_000 + np.arange(2 * COUNT)
+    records["sent_ns"] = np.arange(2 * COUNT)
+    records["reached"] = 1
+    return RunRecords(FEEDS, FIRST, lambda: [records])
+
+
+def write(run_sql: Callable[..., None], run: RunRecords) -> None:
+    """Put everything that was sent into the table."""
+    lines = []
+    for block in run.blocks():
+        for r in block:
+            feed = FEEDS[r["feed"]]
+            symbol = feed.symbol.replace("\\", "\\\\").replace("'", "\\'")
+            lines.append(
+                f"('{feed.exchange}','{symbol}',{r['sequence']},{r['price_e8']},{r['quantity_e8']},"
+                f"{r['side']},{r['trade_time_ms']})"
+            )
+    run_sql(f"INSERT INTO reader.trades VALUES {','.join(lines)}")
+
+
+def account(clickhouse: ClickHouse, run: RunRecords) -> TierAccount:
+    sent = expected(run)
+    reader = TableReader(clickhouse.columns, ROWS)
+    digests = reader.digests(sent.table())
+    return account_tier("raw", run, sent, digests, partial(reader.rows, digests.feeds))
+
+
+def test_a_table_that_has_everything_once_is_delivered(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    counts = account(clickhouse, run).counts
+    assert counts.clean
+    assert counts.delivered == 2 * COUNT
+
+
+def test_an_empty_table_has_lost_everything(clickhouse: ClickHouse) -> None:
+    counts = account(clickhouse, sent_run()).counts
+    assert (counts.lost, counts.delivered) == (2 * COUNT, 0)
+
+
+def test_planted_damage_is_found_message_by_message(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    one, other = FEEDS
+    run_sql(
+        "DELETE FROM reader.trades WHERE exchange = 'binance' AND sequence BETWEEN 5000 AND 5004",
+        "INSERT INTO reader.trades SELECT * FROM reader.trades "
+        "WHERE exchange = 'kraken' AND sequence IN (7, 8)",
+        "ALTER TABLE reader.trades UPDATE price_e8 = price_e8 + 1 WHERE exchange = 'kraken' "
+        "AND sequence = 8999 SETTINGS mutations_sync = 2",
+        # Never sent: above the last sequence, and of a feed that nobody knows.
+        "INSERT INTO reader.trades VALUES ('binance', 'BTC/USDT', 13000, 1, 1, 0, 1), ('x', 'Y', 1, 1, 1, 0, 1)",
+        # Of an earlier run: below the first sequence.
+        "INSERT INTO reader.trades VALUES ('binance', 'BTC/USDT', 3999, 1, 1, 0, 1)",
+    )
+    found = account(clickhouse, run)
+    assert {feed: list(lost) for feed, lost in found.lost.items()} == {one: list(range(5000, 5005))}
+    assert {feed: list(twice) for feed, twice in found.duplicated.items()} == {other: [7, 8]}
+    assert {feed: list(wrong) for feed, wrong in found.corrupted.items()} == {other: [8999]}
+    assert found.counts.unexpected == 2
+    assert found.counts.delivered == 2 * COUNT - 5 - 2 - 1
+
+
+def test_a_table_that_can_not_be_read_is_no_account(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run_sql("DROP TABLE reader.trades")
+    with pytest.raises(ReaderError):
+        account(clickhouse, sent_run())
+
+
+def test_candles_of_every_length_are_read_and_earlier_windows_left_out(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run_sql(
+        "INSERT INTO reader.candles VALUES (60, 'binance', 'BTC/USDT', 600, 1, 4, 1, 2, "
+        "170141183460469231731687303715884105727, 7, 3), "
+        "(60, 'binance', 'BTC/USDT', 540, 1, 1, 1, 1, 1, 1, 1), (300, 'kraken', 'ETH/USD', 300, 5, 5, 5, 5, 5, 5, 1)"
+    )
+    candles = CandleReader(clickhouse.columns, CANDLES, [60, 300]).read(since_s=599)
+    assert set(candles) == {60, 300}
+    assert set(candles[60]) == {
+        CandleKey(FEEDS[0], 540),
+        CandleKey(FEEDS[0], 600),
+    }
+    candle = candles[60][CandleKey(FEEDS[0], 600)]
+    assert candle.values == (1, 4, 1, 2, (1 << 127) - 1, 7, 3)
+    later = CandleReader(clickhouse.columns, CANDLES, [60, 300]).read(since_s=600)
+    assert set(later[60]) == {CandleKey(FEEDS[0], 600)}
+    assert later[300] == {}
+
+
+def test_an_empty_candle_tier_has_no_candles_of_any_length(clickhouse: ClickHouse) -> None:
+    assert CandleReader(clickhouse.columns, CANDLES, [60, 300]).read(0) == {60: {}, 300: {}}
+
+
+def test_candles_of_a_length_that_nobody_listed_are_an_error(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run_sql("INSERT INTO reader.candles VALUES (61, 'a', 'b', 61, 1, 1, 1, 1, 1, 1, 1)")
+    with pytest.raises(ReaderError, match="61 s"):
+        CandleReader(clickhouse.columns, CANDLES, [60]).read(0)

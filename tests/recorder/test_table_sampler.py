@@ -1,0 +1,138 @@
+"""The sampler sees what comes into a real ClickHouse, tier by tier, and says when it can't."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chaosp7.account.feeds import Feed
+from chaosp7.platform.model import Tier, TierKind
+from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.recorder.table_query import Watch
+from chaosp7.recorder.table_sampler import TableSampler
+from chaosp7.recorder.timeline import Timeline
+from tests.clickhouse_process import ClickHouseProcess
+
+FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "BTC/USD"))
+FIRST = [101, 1]
+TIERS = {
+    "raw": Tier(
+        kind=TierKind.TABLE,
+        service="clickhouse",
+        fresh_within_ms=1000,
+        sample_every_ms=20,
+        rows={f"watch.{name}": f"SELECT * FROM watch.{name}" for name in ("binance", "kraken")},
+    ),
+    "gold": Tier(
+        kind=TierKind.CANDLES,
+        service="clickhouse",
+        fresh_within_ms=1000,
+        sample_every_ms=20,
+        rows={"watch.candles": "SELECT * FROM watch.candles"},
+        windows_s=[60, 300],
+    ),
+}
+
+
+class Watched:
+    """A sampler at work on two tiers."""
+
+    def __init__(self, process: ClickHouseProcess) -> None:
+        self.process = process
+        self.run = process.run
+        baseline = CandleBaseline(since_s=600, candles={"gold": {60: {}, 300: {}}})
+        watch = Watch(TIERS, FEEDS, 600, baseline.trades(TIERS, FEEDS) | {"gold": [2, 0]})
+        now_ns = time.monotonic_ns()
+        self.timelines = {name: Timeline(name, FIRST, now_ns) for name in TIERS}
+        self.sampler = TableSampler(process.client(1.0), watch, self.timelines, 0.02, time.monotonic_ns)
+        self.sampler.start()
+
+    def insert(self, exchange: str, first: int, last: int) -> None:
+        symbol = {feed.exchange: feed.symbol for feed in FEEDS}[exchange]
+        self.run(
+            f"INSERT INTO watch.{exchange} SELECT '{exchange}', '{symbol}', number "
+            f"FROM numbers({first}, {last - first + 1})"
+        )
+
+    def until_heads(self, tier: str, heads: list[int]) -> None:
+        self.until(lambda: self.timelines[tier].heads() == heads)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not true():
+            assert time.monotonic() < deadline, {n: t.heads() for n, t in self.timelines.items()}
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def watched(clickhouse_process: ClickHouseProcess) -> Iterator[Watched]:
+    clickhouse_process.run(
+        "DROP DATABASE IF EXISTS watch",
+        "CREATE DATABASE watch",
+        *(
+            f"CREATE TABLE watch.{name} (exchange String, symbol String, sequence UInt64) "
+            "ENGINE = MergeTree ORDER BY sequence"
+            for name in ("binance", "kraken")
+        ),
+        "CREATE TABLE watch.candles (window_s UInt32, exchange String, symbol String, window_start_s UInt32, "
+        "trade_count UInt64) ENGINE = MergeTree ORDER BY window_start_s",
+    )
+    watched = Watched(clickhouse_process)
+    yield watched
+    watched.sampler.stop()
+    if clickhouse_process.process.poll() is not None:
+        clickhouse_process.start()
+
+
+def test_new_rows_move_the_heads_of_their_feed_alone(watched: Watched) -> None:
+    watched.insert("binance", 90, 150)  # up to 100 they are of an earlier run
+    watched.until_heads("raw", [150, 0])
+    watched.insert("kraken", 1, 7)
+    watched.until_heads("raw", [150, 7])
+
+
+def test_a_hole_holds_the_head_until_it_is_filled(watched: Watched) -> None:
+    watched.insert("binance", 101, 110)
+    watched.insert("binance", 121, 130)
+    watched.until(lambda: any((0, 121, 130) in s.new for s in watched.timelines["raw"].samples))
+    assert watched.timelines["raw"].heads() == [110, 0]
+    watched.insert("binance", 111, 120)
+    watched.until_heads("raw", [130, 0])
+
+
+def test_rows_that_were_there_twice_count_once(watched: Watched) -> None:
+    watched.insert("kraken", 1, 5)
+    watched.insert("kraken", 4, 9)
+    watched.until_heads("raw", [100, 9])
+
+
+def test_candles_count_from_the_baseline_in_the_shortest_windows(watched: Watched) -> None:
+    watched.run(
+        "INSERT INTO watch.candles VALUES (60, 'binance', 'BTC/USDT', 600, 5), "
+        "(60, 'binance', 'BTC/USDT', 660, 4), (60, 'binance', 'BTC/USDT', 540, 100), "
+        "(300, 'binance', 'BTC/USDT', 600, 50), (60, 'kraken', 'BTC/USD', 600, 3)"
+    )
+    # Two of the nine trades were there before the run.
+    watched.until_heads("gold", [107, 3])
+    samples = [s for s in watched.timelines["gold"].samples if s.counts]
+    assert samples[-1].counts == ((0, 7), (1, 3))
+
+
+def test_each_look_is_placed_between_two_moments_in_order(watched: Watched) -> None:
+    watched.insert("kraken", 1, 5)
+    watched.until_heads("raw", [100, 5])
+    for timeline in watched.timelines.values():
+        ends = [sample.after_ns for sample in timeline.samples]
+        assert ends == sorted(ends)
+        assert all(sample.before_ns <= sample.after_ns for sample in timeline.samples)
+
+
+def test_a_server_that_is_down_is_an_error_and_its_return_is_seen(watched: Watched) -> None:
+    watched.insert("kraken", 1, 5)
+    watched.until_heads("raw", [100, 5])
+    watched.process.kill()
+    watched.until(lambda: all(t.last_error() is not None for t in watched.timelines.values()))
+    watched.process.start()
+    watched.until(lambda: all(t.last_error() is None for t in watched.timelines.values()))
+    watched.insert("kraken", 6, 8)
+    watched.until_heads("raw", [100, 8])
