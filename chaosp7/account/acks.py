@@ -161,6 +161,14 @@ class AckSets:
     acknowledged: BitMap64 = field(default_factory=BitMap64)
     refused: BitMap64 = field(default_factory=BitMap64)
 
+    def union(self, other: AckSets) -> AckSets:
+        """Return what either of two journals says of the feed."""
+        return AckSets(
+            self.received | other.received,
+            self.acknowledged | other.acknowledged,
+            self.refused | other.refused,
+        )
+
 
 def read_acks(
     path: Path, bounds: Mapping[Feed, tuple[int, int]], *, offset_bytes: int = 0

@@ -44,8 +44,8 @@ _JVM = (
 _SETTINGS = """\
 # A broker that was killed is refused by the controller until its old session has ended: with the
 # default of 9 s its port would open only after some 12 s.
-broker.session.timeout.ms=1500
-broker.heartbeat.interval.ms=300
+broker.session.timeout.ms=1000
+broker.heartbeat.interval.ms=200
 group.initial.rebalance.delay.ms=0
 # Lets consumers choose a session short enough to be taken over from within seconds.
 group.min.session.timeout.ms=1000

@@ -148,5 +148,7 @@ class Accounting:
         bounds = {feed: (b.first, b.last) for feed, b in sent.bounds.items()}
         journals: dict[Feed, AckSets] = {}
         for path in self.acks:
-            journals |= read_acks(path, bounds)
+            for feed, sets in read_acks(path, bounds).items():
+                # Two handlers may share a feed: what either of them got was received.
+                journals[feed] = sets if feed not in journals else journals[feed].union(sets)
         return journals

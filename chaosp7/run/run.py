@@ -39,6 +39,9 @@ logger = logging.getLogger("chaostoolkit")
 _ACCOUNT_IS_GOOD_FOR_NS = 5_000_000_000
 _QUERY_TIMEOUT_S = 10.0
 
+#: An account while the load runs takes in at least so much of it.
+_OVERDUE_AT_LEAST_NS = 2_000_000_000
+
 #: How long after the drain what is missing is looked for once more.
 _LATE_AFTER_S = 5.0
 
@@ -144,6 +147,7 @@ class Run:
         if self.finished or self._load is None or self._accounting is None:
             return
         self.finished = True
+        self._accounts = None  # one of mid-run must never pass for the final one
         begun_ns = time.monotonic_ns()
         load = self._end_load(self._load)
         load_end_ns = load.end_ns or time.monotonic_ns()
@@ -183,10 +187,16 @@ class Run:
                 raise RunError("the run hasn't begun")
             if self.finished:
                 raise MeasurementError("the account couldn't be made")
-            slowest_ms = max(tier.fresh_within_ms for tier in self.model.tiers.values())
-            self._accounts = self._accounting.read(self.ledger, now_ns - slowest_ms * 1_000_000)
-            self._accounts_ns = now_ns
+            self._accounts = self._accounting.read(self.ledger, self._overdue_ns())
+            self._accounts_ns = time.monotonic_ns()
         return self._accounts
+
+    def _overdue_ns(self) -> int:
+        """Return before when a message must have been sent to be missed now; waits for the first ones."""
+        overdue_ns = max(tier.fresh_within_ms for tier in self.model.tiers.values()) * 1_000_000
+        enough_ns = self.recorder.source.start_ns + overdue_ns + _OVERDUE_AT_LEAST_NS
+        time.sleep(max(0, enough_ns - time.monotonic_ns()) / 1e9)
+        return time.monotonic_ns() - overdue_ns
 
     def conclude(self, journal: Mapping[str, Any]) -> ev.Evidence:
         """Judge and write the evidence.

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ numbers = st.sets(st.integers(0, COUNT - 1))
 copies = st.lists(st.integers(0, 3), min_size=COUNT, max_size=COUNT)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(lost_by_silver=numbers, lost_here=numbers, earlier=st.sets(st.integers(-COUNT, -1)))
 def test_what_gold_lost_is_counted_apart_from_what_silver_lost(
     lost_by_silver: set[int], lost_here: set[int], earlier: set[int]
@@ -116,7 +117,7 @@ def test_what_gold_lost_is_counted_apart_from_what_silver_lost(
         assert (window.earlier_missing, window.earlier_changed) == (0, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(more=copies, by_silver=st.booleans())
 def test_what_gold_counts_again_is_duplicated(more: list[int], by_silver: bool) -> None:
     again = Counter({n: times for n, times in zip(EVERYTHING, more, strict=True) if times})
@@ -136,7 +137,7 @@ def test_what_gold_counts_again_is_duplicated(more: list[int], by_silver: bool) 
 FIELDS = ("open_e8", "high_e8", "low_e8", "close_e8", "volume_e8", "quote_volume_e8")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(field=st.sampled_from(FIELDS), off=st.sampled_from([-1, 1, 1 << 64]), data=st.data())
 def test_a_wrong_value_corrupts_all_messages_of_its_candle_and_no_other(
     field: str, off: int, data: st.DataObject
@@ -155,7 +156,7 @@ def test_a_wrong_value_corrupts_all_messages_of_its_candle_and_no_other(
 
 
 # Whatever the candles say: no class is negative, all add up, and a missing trade is never overlooked.
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     there=copies,
     strange=st.lists(st.integers(COUNT, 2 * COUNT), max_size=3),
@@ -214,19 +215,40 @@ def test_what_silver_corrupted_is_corrupted_and_inherited() -> None:
     assert (window.corrupted, window.corrupted_inherited) == (COUNT, per_candle)
 
 
-def test_a_loss_beside_a_high_that_never_was_corrupts_the_rest_of_the_candle() -> None:
+HUGE = 1 << 80
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"high_e8": HUGE}, {"low_e8": 1}, {"volume_e8": HUGE}, {"quote_volume_e8": HUGE}]
+)
+def test_a_loss_beside_a_value_that_no_loss_explains_corrupts_the_rest_of_the_candle(
+    wrong: dict[str, Any],
+) -> None:
     actual = {s: dict(t) for s, t in tier_of(n for n in EVERYTHING if n != 4).items()}
     key = CandleKey(BTC, 6)
-    actual[2][key] = replace(actual[2][key], high_e8=10_000)
+    actual[2][key] = replace(actual[2][key], **wrong)
     window, other = account(actual).windows
     assert figures(window) == (1, 0, actual[2][key].trade_count, 0)
     assert figures(other) == (1, 0, 0, 0)
 
 
-def test_a_surplus_beside_another_close_corrupts_the_rest_of_the_candle() -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"open_e8": 1},
+        {"high_e8": HUGE},
+        {"low_e8": 1},
+        {"close_e8": 1},
+        {"volume_e8": 1},
+        {"quote_volume_e8": 1},
+    ],
+)
+def test_a_surplus_beside_a_value_that_no_double_explains_corrupts_the_rest_of_the_candle(
+    wrong: dict[str, Any],
+) -> None:
     actual = {s: dict(t) for s, t in tier_of([*EVERYTHING, 4]).items()}
     key = CandleKey(BTC, 6)
-    actual[2][key] = replace(actual[2][key], close_e8=1)
+    actual[2][key] = replace(actual[2][key], **wrong)
     window, _ = account(actual).windows
     assert figures(window) == (0, 1, actual[2][key].trade_count - 2, 0)
 

@@ -71,7 +71,7 @@ def test_a_loss_before_the_cut_is_seen_though_the_ledger_goes_on_in_further_bloc
     records = alternating(40)
     run = run_of(records, 10)
     sent = expected(run, until_ns=12)
-    there = records[(records["feed"] != 0) | (records["sequence"] != FIRST[0] + 2)]
+    there = records[(records["feed"] != 1) | (records["sequence"] != FIRST[1] + 2)]
     feeds = there["feed"].astype(np.intp)
     sequences, checksums = there["sequence"].copy(), record_checksums(there)
     table = sent.table()

@@ -33,6 +33,19 @@ _READS: Final = frozenset(
 )
 _INSERT = re.compile(r"\binsert\s+into\b", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STATE = re.compile(
+    r"(?:USE|SET)\b|(?:CREATE(?:\s+OR\s+REPLACE)?|ATTACH|REPLACE)\s+TEMPORARY\b", re.IGNORECASE
+)
+_BLANK = r"\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/"
+_SECOND = re.compile(
+    # What may hold a semicolon that ends nothing is stepped over.
+    rf"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|{_BLANK}|;(?:{_BLANK}|;)*+(?P<more>[^\s;])""",
+    re.DOTALL,
+)
+#: chdb answers such an INSERT with success and writes nothing.
+_INPUT = re.compile(r"INSERT\b[^']*\bFROM\s+input\s*\(", re.IGNORECASE)
+_SYNTAX_ERROR: Final = 62
+_NOT_IMPLEMENTED: Final = 48
 _UNKNOWN_SETTING: Final = 115
 _HEAD_BYTES: Final = 4096
 
@@ -85,6 +98,27 @@ def is_read(sql: bytes) -> bool:
     return word in _READS
 
 
+def _check(sql: bytes) -> None:
+    """Refuse what would stay behind on a lane for other clients' statements, or run in the wrong one."""
+    match = _FIRST_WORD.match(head := sql[:_HEAD_BYTES].decode("utf-8", "replace"))
+    if match is None:
+        return
+    if _STATE.match(head, match.start(1)) or _INPUT.match(head, match.start(1)):
+        raise EngineError(
+            "Code: 48. DB::Exception: USE, SET, temporary tables and input() aren't supported by the embedded "
+            "server: name database and settings with each query. (NOT_IMPLEMENTED)",
+            _NOT_IMPLEMENTED,
+        )
+    # An INSERT's data may hold anything; all of it runs in the lane for writes.
+    if b";" in sql and match[1].upper() != "INSERT":
+        text = sql.decode("utf-8", "replace")
+        if any(found["more"] for found in _SECOND.finditer(text, match.start(1))):
+            raise EngineError(
+                "Code: 62. DB::Exception: Syntax error: Multi-statements are not allowed. (SYNTAX_ERROR)",
+                _SYNTAX_ERROR,
+            )
+
+
 class Engine:
     """The engine on a data folder.
 
@@ -131,6 +165,7 @@ class Engine:
         for name in settings or {}:
             if not _NAME.fullmatch(name):
                 raise EngineError(f"Code: 115. DB::Exception: Unknown setting '{name}'.", _UNKNOWN_SETTING)
+        _check(sql)
         with self._lane(is_read(sql), dict(settings or {}), database) as lane:
             started_ns = time.monotonic_ns()
             _prepare(lane, dict(settings or {}), database)

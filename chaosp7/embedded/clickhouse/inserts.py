@@ -16,7 +16,9 @@ __all__ = ["handed_over"]
 
 _STATEMENT_BYTES_MAX: Final = 1 << 16
 _INSERT = re.compile(
-    rb"\s*(?P<into>INSERT\s+INTO\b.*?)(?P<settings>\bSETTINGS\b.*?)?\bFORMAT\s+(?P<format>\w+)[ \t]*;?[ \t]*\r?\n",
+    # Nothing but a table and its columns before FORMAT: what is further behind is a value's text.
+    rb"\s*(?P<into>INSERT\s+INTO\b[^'(]*?(?:\((?:[^'()]|\([^'()]*\))*\)\s*)?)(?P<settings>\bSETTINGS\b[^()]*?)?"
+    rb"\bFORMAT\s+(?P<format>\w+)[ \t]*;?[ \t]*\r?\n",
     re.IGNORECASE | re.DOTALL,
 )
 

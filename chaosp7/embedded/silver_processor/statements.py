@@ -18,14 +18,15 @@ _COLUMNS: Final = (
     "platform_sequence, platform_partition, batch, vendor_data, is_valid, validation_errors"
 )
 
-#: Each exchange's bronze in terms that silver shares.
+#: Each exchange's bronze in terms that silver shares. `us` is the trade's time in microseconds; it
+#: must not fail whatever the exchange has sent, for a row that can't be written is tried for ever.
 _BRONZE: Final = {
     "binance": {
         "native": "symbol",
         "p": "toDecimal128(price, 8)",
         "q": "toDecimal128(quantity, 8)",
         "s": "toString(side)",
-        "t": "toDateTime64(exchange_timestamp, 6, 'UTC')",
+        "us": "toInt128(toUnixTimestamp64Milli(exchange_timestamp)) * 1000",
         "ingested": "ingestion_timestamp",
     },
     "kraken": {
@@ -33,7 +34,7 @@ _BRONZE: Final = {
         "p": "toDecimal128OrZero(price, 8)",
         "q": "toDecimal128OrZero(volume, 8)",
         "s": "if(side = 's', 'SELL', 'BUY')",
-        "t": "fromUnixTimestamp64Micro(accurateCastOrDefault(toDecimal128OrZero(timestamp, 6) * 1000000, 'Int64'), 'UTC')",
+        "us": "toInt128(toDecimal128(toDecimal64OrZero(timestamp, 6), 6) * 1000000)",
         "ingested": "ingested_at",
     },
     "coinbase": {
@@ -41,10 +42,13 @@ _BRONZE: Final = {
         "p": "toDecimal128(price, 8)",
         "q": "toDecimal128(quantity, 8)",
         "s": "toString(side)",
-        "t": "exchange_timestamp",
+        "us": "toInt128(toUnixTimestamp64Micro(exchange_timestamp))",
         "ingested": "ingestion_timestamp",
     },
 }
+
+#: Behind the last microsecond that a candle's window can begin with or contain: DateTime ends in 2106.
+_US_END: Final = (1 << 32) * 1_000_000
 
 #: The exchanges whose bronze can be read.
 EXCHANGES: Final = tuple(_BRONZE)
@@ -128,10 +132,12 @@ def insert(spans: Iterable[Span], batch: int, after: int) -> str:
         f"INSERT INTO k2.silver_trades ({_COLUMNS}) SELECT "
         "reinterpretAsUUID(sipHash128(exchange, partition, offset)), "
         "concat(upper(exchange), '-', toString(sequence)), exchange, native, canonical_symbol, 'crypto', "
-        "splitByChar('/', canonical_symbol)[2], p, q, CAST(p * q AS Decimal128(8)), s, [], t, ingested, "
+        "splitByChar('/', canonical_symbol)[2], p, q, CAST(p * q AS Decimal128(8)), s, [], "
+        f"fromUnixTimestamp64Micro(if((us > 0 AND us < {_US_END}) AS timely, toInt64(us), 0), 'UTC'), ingested, "
         f"sequence, offset, partition, {batch}, "
         "map('kafka_offset', toString(offset), 'kafka_partition', toString(partition)), "
-        "p > 0 AND q > 0, arrayConcat(if(p > 0, [], ['invalid_price']), if(q > 0, [], ['invalid_volume'])) "
+        "p > 0 AND q > 0 AND timely, arrayConcat(if(p > 0, [], ['invalid_price']), "
+        "if(q > 0, [], ['invalid_volume']), if(timely, [], ['invalid_timestamp'])) "
         f"FROM ({selects}) WHERE ({SILVER_BATCH}) = {after}"
     )
 
