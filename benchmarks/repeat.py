@@ -101,11 +101,13 @@ def main() -> int:
     good = sum(map(complete, outcomes))
     print(f"{good} of {len(outcomes)} passed with every message in every tier; verdicts:", end=" ")
     print(", ".join(f"{count} {verdict}" for verdict, count in Counter(o.verdict for o in outcomes).items()))
+    if recovery:
+        print("Recovery:")
     for tier, times in recovery.items():
-        spread = statistics.stdev(times) if len(times) > 1 else 0.0
+        spread_s = statistics.stdev(times) if len(times) > 1 else 0.0
         print(
-            f"  {tier}: recovery median {statistics.median(times):.2f} s, mean {statistics.mean(times):.2f} s, "
-            f"standard deviation {spread:.2f} s, from {min(times):.2f} to {max(times):.2f} s, n = {len(times)}"
+            f"  {tier}: median {statistics.median(times):.2f} s, mean {statistics.mean(times):.2f} s, "
+            f"standard deviation {spread_s:.2f} s, {min(times):.2f} to {max(times):.2f} s, n = {len(times)}"
         )
     return 0 if good == len(outcomes) else 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import platform as machine
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,24 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-from chaoslib import __version__ as chaoslib_version
-
-import chaosp7
 from chaosp7.account.readers.topic import end_offsets
+from chaosp7.embedded.log import RateLimit
 from chaosp7.errors import MeasurementError, PlatformError, RunError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.recorder.candle_baseline import CandleBaseline
-from chaosp7.recorder.drain import DrainTimes, drain
-from chaosp7.recorder.lag import ConsumerLag
 from chaosp7.recorder.recorder import Recorder
 from chaosp7.recorder.source import Source
 from chaosp7.run import evidence as ev
 from chaosp7.run.accounting import Accounting, Accounts
+from chaosp7.run.environment import this_machine
 from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.reports import recovery_reports, tier_reports
+from chaosp7.run.rest import until_at_rest
 from chaosp7.run.verdict import Findings, judge
 
 __all__ = ["Run", "RunPlan"]
@@ -38,6 +34,8 @@ logger = logging.getLogger("chaostoolkit")
 
 _ACCOUNT_IS_GOOD_FOR_NS = 5_000_000_000
 _QUERY_TIMEOUT_S = 10.0
+
+_PROGRESS_EVERY_S = 5.0
 
 #: An account while the load runs takes in at least so much of it.
 _OVERDUE_AT_LEAST_NS = 2_000_000_000
@@ -152,25 +150,23 @@ class Run:
         load = self._end_load(self._load)
         load_end_ns = load.end_ns or time.monotonic_ns()
         self._phases.append(ev.Phase(name="load", start_ns=load.start_ns, end_ns=load_end_ns))
-        self.recorder.source.poll()
-        last = self.recorder.source.last()
-        timelines = self.recorder.timelines
-        times = DrainTimes(deadline_s=self.plan.drain_deadline_s)
         logger.info("Load ended after %s messages; draining", f"{load.sent:,}")
-        lag = ConsumerLag(self.driver.bootstrap, self.model.consumer_groups)
-        try:
-            self._drained = drain(
-                timelines, dict.fromkeys(timelines, last), times, time.monotonic_ns, time.sleep, lag.total
-            )
-        finally:
-            lag.close()
+        self._drained = until_at_rest(
+            self.model, self.recorder, self.driver.bootstrap, self.plan.drain_deadline_s
+        )
         self.recorder.stop()
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
+        logger.info("Accounting for every message at every tier")
         self._accounts = self._account(self._accounting)
         for fault in self.faults:
             if fault.verified_start_ns is not None:
                 self.recovery += recovery_reports(
-                    self.model, timelines, self.recorder.source, self._accounts, fault, load_end_ns
+                    self.model,
+                    self.recorder.timelines,
+                    self.recorder.source,
+                    self._accounts,
+                    fault,
+                    load_end_ns,
                 )
 
     def accounts(self) -> Accounts:
@@ -227,7 +223,7 @@ class Run:
             reasons=list(judgement.reasons),
             budget=self.plan.budget,
             clock=self._clock,
-            environment=_environment(),
+            environment=this_machine(),
             phases=self._phases,
             faults=self.faults,
             load=self._load_report,
@@ -272,7 +268,14 @@ class Run:
         so_far_s = (time.monotonic_ns() - status.start_ns) / 1e9
         length_s = max(self.plan.duration_s, so_far_s + self.plan.settle_s)
         logger.info("Load goes on for %.0f s", max(0.0, length_s - so_far_s))
-        ended = load.finish(math.ceil(length_s * load.rate_per_s), time.sleep)
+        messages = math.ceil(length_s * load.rate_per_s)
+        say = RateLimit(_PROGRESS_EVERY_S)
+
+        def tell(so_far: LoadStatus) -> None:
+            if say():
+                logger.info("%s of %s messages sent", f"{so_far.sent:,}", f"{messages:,}")
+
+        ended = load.finish(messages, time.sleep, tell)
         self._load_report = ev.LoadReport(
             messages=ended.sent,
             rate_per_s=load.rate_per_s,
@@ -295,15 +298,3 @@ class Run:
     def _address(self, service: str) -> tuple[str, int]:
         host, _, port = self.driver.endpoint(service).rpartition(":")
         return host, int(port)
-
-
-def _environment() -> ev.Environment:
-    return ev.Environment(
-        chaosp7=chaosp7.__version__,
-        chaoslib=chaoslib_version,
-        python=machine.python_version(),
-        kernel=machine.release(),
-        cpu=machine.processor() or machine.machine(),
-        cores=psutil.cpu_count() or 0,
-        memory_bytes=psutil.virtual_memory().total,
-    )

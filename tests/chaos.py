@@ -1,0 +1,82 @@
+"""Plain `chaos run` in a folder of its own, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["BASELINE", "PLATFORM", "RESTART", "ChaosRun", "chaos_run", "command", "environment"]
+
+REPOSITORY = Path(__file__).parents[1]
+RESTART = REPOSITORY / "experiments" / "redpanda-restart.json"
+BASELINE = REPOSITORY / "experiments" / "baseline.json"
+PLATFORM = REPOSITORY / "platforms" / "embedded.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosRun:
+    """What a run left behind.
+
+    Attributes:
+        code: exit code.
+        journal: Chaos Toolkit's, empty if it wrote none.
+        output: of both streams.
+    """
+
+    code: int
+    journal: dict[str, Any]
+    output: str
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in the journal; empty if there is none."""
+        verdict: str = self.journal.get("x-chaosp7", {}).get("verdict", "")
+        return verdict
+
+    @property
+    def flat(self) -> str:
+        """The output without line breaks: a terminal's width doesn't matter."""
+        return self.output.replace("\n", "")
+
+
+def command(experiment: Path) -> list[str]:
+    """Return the command that runs an experiment."""
+    chaos = Path(sys.executable).with_name("chaos")
+    return [str(chaos), "--no-version-check", "--no-log-file", "run", str(experiment)]
+
+
+def environment(folder: Path, **env: str) -> dict[str, str]:
+    """Return the environment in which nothing outside the folder is touched."""
+    own = {"CHAOSP7_STATE_DIR": str(folder / "state"), "CHAOSP7_PLATFORM": str(PLATFORM)}
+    return {**os.environ, **own, **env}
+
+
+def chaos_run(experiment: Path, folder: Path, **env: str) -> ChaosRun:
+    """Run an experiment in a folder.
+
+    Args:
+        experiment: its file.
+        folder: where journal, reports and the platform's state go.
+        env: variables to set.
+    """
+    done = subprocess.run(
+        command(experiment),
+        cwd=folder,
+        env=environment(folder, **env),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    return ChaosRun(done.returncode, read_journal(folder), done.stdout + done.stderr)
+
+
+def read_journal(folder: Path) -> dict[str, Any]:
+    """Return the journal in a folder, empty if there is none."""
+    path = folder / "journal.json"
+    return json.loads(path.read_text()) if path.exists() else {}
