@@ -1,5 +1,9 @@
 # chaosp7: `make run` shows it, `make test` proves it. Both work alone on a fresh machine.
 
+# A pipe fails when its first command does.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -39,7 +43,8 @@ $(STAMP): requirements.lock pyproject.toml
 	  { echo "chaosp7 needs Python 3.11 or later: $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Installing the Python dependencies into $(VENV) (about a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off -r requirements.lock
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off -r requirements.lock \
+	  | awk -v all="$$(wc -l < requirements.lock)" '/^Collecting/ { if (++n % 10 == 0) { print "  " n " of " all; fflush() } }'
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -289,7 +289,7 @@ def test_a_service_that_cannot_start_ends_the_platform_and_its_log_is_told(super
     assert "service 'broken' ended with exit code 7 before it was healthy" in error
     assert "no such disk" in error
     assert str(supervised.state.log("broken")) in error
-    assert not stragglers(supervised.state)
+    supervised.wait(lambda: not stragglers(supervised.state))
 
 
 def test_a_program_that_is_not_there_is_named(supervise: Supervise) -> None:
@@ -363,7 +363,7 @@ def test_sigterm_ends_the_supervisor_in_order(supervise: Supervise) -> None:
     supervised.wait_up()
     os.kill(int(supervised.state.supervisor_pid.read_text()), signal.SIGTERM)
     supervised.wait(lambda: not is_running(supervised.state))
-    assert not stragglers(supervised.state)
+    supervised.wait(lambda: not stragglers(supervised.state))
     assert not supervised.state.supervisor_pid.exists()
 
 

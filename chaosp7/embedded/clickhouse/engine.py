@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -237,6 +237,9 @@ def _run(lane: _Lane, sql: bytes, default_format: str, parameters: dict[str, str
     try:
         return lane.connection.query(sql, default_format, params=parameters)
     except RuntimeError as error:
+        # chdb puts what the failed statement had answered so far in front of its next answer.
+        with suppress(RuntimeError):
+            lane.connection.query("SELECT 1", "TabSeparated")
         message = str(error)
         code = _CODE.search(message)
         raise EngineError(message, int(code[1]) if code else 0) from error

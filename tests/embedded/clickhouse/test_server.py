@@ -142,7 +142,7 @@ def test_inserted_rows_and_columns_come_back(
     # More than one of the client's blocks: each is compressed as a frame of its own.
     count = 40_000
     numbers = list(range(count))
-    texts = [TEXTS[n % len(TEXTS)] + "x" * (n % 30) for n in numbers]
+    texts = [TEXTS[n % len(TEXTS)] + "x" * (n % 300) for n in numbers]
     decimals = [Decimal(n) / 8 for n in numbers]
     with connected(clickhouse_process, database="server", compress=compress) as writer:
         assert (writer.write_compression or False) == compress
@@ -193,6 +193,15 @@ def test_an_error_has_clickhouses_code_and_the_server_goes_on(client: Client, sq
     with pytest.raises(DatabaseError, match=f"Code: {code}"):
         client.command(sql)
     assert rows(client, "SELECT currentDatabase(), getSetting('max_block_size') != 7") == [("server", True)]
+
+
+def test_what_a_failed_query_had_answered_is_in_no_later_answer(client: Client) -> None:
+    for sql in ("SELECT throwIf(number = 90000) FROM numbers(100000)", "SELECT missing"):
+        # As often as there are connections to the engine, and once more.
+        for _ in range(4):
+            with pytest.raises(DatabaseError):
+                client.query(sql)
+            assert rows(client, "SELECT 'clean'") == [("clean",)]
 
 
 def test_a_semicolon_that_ends_nothing_is_no_second_statement(client: Client) -> None:
