@@ -25,9 +25,6 @@ __all__ = ["discover"]
 #: Package -> what the functions of its modules are.
 _PACKAGES = {"chaosp7.actions": "action", "probes": "probe", "chaosp7.controls": "control"}
 
-#: Modules in there without activities: what others are built of.
-_BUILDING_BLOCKS = {"chaosp7.actions.fault"}
-
 
 def discover(discover_system: bool = True) -> dict[str, Any]:
     """Return Chaos Toolkit's discovery of this package.
@@ -52,7 +49,8 @@ def _modules(package: str) -> Iterator[str]:
     """Go through the modules of a package and of the packages in it, by name."""
     found = pkgutil.walk_packages(_import(package).__path__, f"{package}.", onerror=_fail)
     for name in sorted(module.name for module in found):
-        if name not in _BUILDING_BLOCKS and not name.rpartition(".")[2].startswith("_"):
+        # What begins with an underscore is what others are built of.
+        if not name.rpartition(".")[2].startswith("_"):
             yield name
 
 

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BASELINE", "PLATFORM", "RESTART", "ChaosRun", "chaos_run", "command", "environment"]
+__all__ = [
+    "BASELINE",
+    "HEARS_CTRL_C",
+    "PLATFORM",
+    "RESTART",
+    "ChaosRun",
+    "chaos_run",
+    "command",
+    "environment",
+]
+
+#: In front of a command: a shell that runs the tests in the background has its children ignore Ctrl-C.
+HEARS_CTRL_C = ["env", "--default-signal=INT"]
 
 REPOSITORY = Path(__file__).parents[1]
 RESTART = REPOSITORY / "experiments" / "redpanda-restart.json"

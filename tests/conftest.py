@@ -15,7 +15,9 @@ import pytest
 
 from chaosp7.embedded import kafka, provision
 from chaosp7.errors import ProvisionError
+from chaosp7.platform.process_driver import ProcessDriver
 from tests.clickhouse_process import ClickHouseProcess
+from tests.lite import Lite, lite_platform
 
 _PR_SET_PDEATHSIG = 1
 
@@ -105,3 +107,17 @@ def clickhouse_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli
     process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
     yield process
     process.close()
+
+
+@pytest.fixture(scope="session")
+def lite(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lite]:
+    """A platform up to the broker, for the session. A test leaves it as whole as it was."""
+    del parts  # only have to be there
+    state = tmp_path_factory.mktemp("lite")
+    model = lite_platform()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAOSP7_STATE_DIR", str(state))
+        driver = ProcessDriver(model)
+        driver.up()
+    yield Lite(model, driver, state)
+    driver.down()

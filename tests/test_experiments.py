@@ -10,7 +10,16 @@ import pytest
 from chaosp7.embedded import provision
 from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.run import evidence as ev
-from tests.chaos import BASELINE, RESTART, ChaosRun, chaos_run, command, environment, read_journal
+from tests.chaos import (
+    BASELINE,
+    HEARS_CTRL_C,
+    RESTART,
+    ChaosRun,
+    chaos_run,
+    command,
+    environment,
+    read_journal,
+)
 
 TIERS = ["topic", "raw", "bronze", "silver", "gold"]
 
@@ -70,7 +79,7 @@ def test_a_broker_killed_under_load_is_verified_measured_and_accounted_for(tmp_p
 
 def test_ctrl_c_in_mid_run_ends_everything_and_is_never_passed(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command(BASELINE),
+        [*HEARS_CTRL_C, *command(BASELINE)],
         cwd=tmp_path,
         env=environment(tmp_path, CHAOSP7_DURATION_S="60"),
         stdout=subprocess.PIPE,

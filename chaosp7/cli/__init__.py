@@ -9,6 +9,7 @@ from types import FrameType
 import click
 
 from chaosp7 import __version__
+from chaosp7.cli.heal import heal
 from chaosp7.cli.platform import platform
 from chaosp7.cli.provision import provision
 from chaosp7.errors import ChaosP7Error
@@ -25,6 +26,7 @@ def commands() -> None:
     """Chaos engineering for streaming data platforms."""
 
 
+commands.add_command(heal)
 commands.add_command(platform)
 commands.add_command(provision)
 

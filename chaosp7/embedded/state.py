@@ -8,6 +8,7 @@
         ├── supervisor.{pid,log,lock,sock}, outcome.json, events.jsonl
         ├── logs/<service>.log     pids/<service>.pid
         ├── data/<service>/        wiped at each `up` unless it is asked to keep them
+        ├── faults.jsonl           the write-ahead ledger of faults, see chaosp7.safety
         ├── acks/                  the feed handlers' journals, wiped with the data
         └── ledgers/               what the source sent, one per run: never wiped by `up`
 """
@@ -99,6 +100,11 @@ class StateDir:
     def events(self) -> Path:
         """Every start, end and change of health with its monotonic time, one JSON object a line."""
         return self.path / "events.jsonl"
+
+    @property
+    def faults(self) -> Path:
+        """The write-ahead ledger of the faults done to the platform; never wiped."""
+        return self.path / "faults.jsonl"
 
     @property
     def ledgers(self) -> Path:

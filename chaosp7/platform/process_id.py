@@ -38,6 +38,10 @@ class ProcessId(msgspec.Struct, frozen=True):
         """Tell whether this very process still runs; a zombie doesn't."""
         return _start_ticks(self.pid) == self.start_ticks
 
+    def stopped(self) -> bool:
+        """Tell whether it was stopped by a signal (SIGSTOP) and not resumed yet."""
+        return self.alive() and _stat(self.pid)[_STATE : _STATE + 1] == [b"T"]
+
     def send(self, signum: int) -> int | None:
         """Send it a signal, and nobody else.
 
@@ -63,9 +67,14 @@ class ProcessId(msgspec.Struct, frozen=True):
 
 
 def _start_ticks(pid: int) -> int | None:
+    fields = _stat(pid)
+    return None if not fields or fields[_STATE] in {b"Z", b"X"} else int(fields[_STARTTIME])
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return the fields of /proc/PID/stat behind the command, none if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    return None if fields[_STATE] in {b"Z", b"X"} else int(fields[_STARTTIME])
+        return []
+    return stat[stat.rindex(b")") + 2 :].split()

@@ -8,10 +8,12 @@ from typing import Any
 from chaosp7.errors import ConfigError
 from chaosp7.platform.model import Platform
 
-__all__ = ["FAULTS", "check_names", "count_faults"]
+__all__ = ["check_names", "count_faults"]
 
-#: Modules whose activities inject a fault.
-FAULTS = ("chaosp7.actions.restart",)
+_ACTIONS = "chaosp7.actions."
+
+#: The actions that undo faults; all others inject one.
+_NOT_FAULTS = ("chaosp7.actions.start",)
 
 #: Argument of an activity -> how the platform answers for it.
 _NAMED = {"service": Platform.service, "link": Platform.link, "tier": Platform.tier}
@@ -42,9 +44,8 @@ def check_names(experiment: Mapping[str, Any], platform: Platform) -> None:
 
 def count_faults(experiment: Mapping[str, Any]) -> int:
     """Return how many activities of the method inject a fault."""
-    return sum(
-        1 for activity in experiment.get("method") or () if _provider(activity).get("module") in FAULTS
-    )
+    modules = [str(_provider(activity).get("module", "")) for activity in experiment.get("method") or ()]
+    return sum(1 for module in modules if module.startswith(_ACTIONS) and module not in _NOT_FAULTS)
 
 
 def _activities(experiment: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

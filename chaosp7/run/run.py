@@ -13,7 +13,7 @@ from typing import Any
 
 from chaosp7.account.readers.topic import end_offsets
 from chaosp7.embedded.log import RateLimit
-from chaosp7.errors import MeasurementError, PlatformError, RunError
+from chaosp7.errors import HealError, MeasurementError, PlatformError, RunError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.process_driver import ProcessDriver
@@ -27,6 +27,9 @@ from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.reports import recovery_reports, tier_reports
 from chaosp7.run.rest import until_at_rest
 from chaosp7.run.verdict import Findings, judge
+from chaosp7.safety.fault_ledger import FaultLedger
+from chaosp7.safety.guard import Guard
+from chaosp7.safety.heal import heal, ledger_of, leftovers
 
 __all__ = ["Run", "RunPlan"]
 
@@ -82,6 +85,7 @@ class Run:
         self._load: Load | None = None
         self._load_report: ev.LoadReport | None = None
         self._recorder: Recorder | None = None
+        self._guard: Guard | None = None
         self._accounting: Accounting | None = None
         self._accounts: Accounts | None = None
         self._accounts_ns = 0
@@ -101,7 +105,13 @@ class Run:
         down = [name for name, status in self.driver.status().items() if not status.healthy]
         if down:
             raise PlatformError(f"not healthy before the run: {', '.join(down)}")
+        self._refuse_leftovers()
         self.folder = self._make_folder()
+        exchange_service = self.model.the_service(Part.EXCHANGE)
+        self._guard = Guard(
+            self.driver.name, self.id, exchange_service, self._brought_up, self.driver.state.log("watchdog")
+        )
+        self._guard.start()
         clickhouse = self._address(self.model.the_service(Part.CLICKHOUSE))
         starts = end_offsets(self.driver.bootstrap, list(self.model.topics.values()))
         handlers = self.model.services_of(Part.FEED_HANDLER)
@@ -111,14 +121,29 @@ class Run:
         )
         bootstrap = self.driver.bootstrap
         self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles)
-        exchange = self.driver.endpoint(self.model.the_service(Part.EXCHANGE))
+        exchange = self.driver.endpoint(exchange_service)
         self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
-        self._load.start(self.folder.name, self.ledger)
+        self._load.start(self.id, self.ledger)
         source = Source(self.ledger)
         self._recorder = Recorder(self.model, source, bootstrap, starts, clickhouse, candles)
         self._recorder.start()
         self._phases.append(ev.Phase(name="start", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         logger.info("Load of %g messages/s begun; evidence goes to %s", self.plan.rate_per_s, self.folder)
+
+    @property
+    def id(self) -> str:
+        """The run's id: the name of its folder."""
+        return self.folder.name
+
+    def fault_ledger(self) -> FaultLedger:
+        """Return where a fault is written down before it is injected.
+
+        Raises:
+            HealError: if nobody would heal it, should this process die.
+        """
+        if self._guard is None or not self._guard.watching:
+            raise HealError("the watchdog is gone: no fault is injected without it")
+        return ledger_of(self.driver)
 
     @property
     def ledger(self) -> Path:
@@ -216,7 +241,7 @@ class Run:
         )
         judgement = judge(journal, findings)
         evidence = ev.Evidence(
-            run_id=self.folder.name,
+            run_id=self.id,
             experiment=self.plan.experiment,
             platform=self.model.name,
             verdict=judgement.verdict,
@@ -250,6 +275,8 @@ class Run:
                 logger.info("Taking platform %s down", self.model.name)
                 self.driver.down()
                 self._brought_up = False
+            if self._guard is not None:
+                self._guard.release()
 
     def _account(self, accounting: Accounting) -> Accounts:
         accounts = accounting.read(self.ledger)
@@ -285,6 +312,15 @@ class Run:
             late_ms=ended.late_ms,
         )
         return ended
+
+    def _refuse_leftovers(self) -> None:
+        left = leftovers(self.driver)
+        if self._brought_up:
+            # They were faults of a platform that is gone; this one is new.
+            heal(self.driver, left, "run")
+        elif left:
+            what = ", ".join(f"{fault.kind} {fault.target} of {fault.run}" for fault in left)
+            raise RunError(f"faults of an earlier run are still open: {what}; `chaosp7 heal` undoes them")
 
     def _make_folder(self) -> Path:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]

@@ -17,6 +17,7 @@ from chaosp7 import __version__
 from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
 from chaosp7.platform.control_client import end_stragglers, stragglers
+from tests.chaos import HEARS_CTRL_C
 
 _MAIN = "from chaosp7.cli import main; main()"
 
@@ -73,7 +74,8 @@ def test_an_interrupted_up_ends_everything_it_started(
     env: dict[str, str], parts: Parts, signum: signal.Signals
 ) -> None:
     assert parts
-    process = subprocess.Popen(_command("platform", "up"), env=env, stderr=subprocess.PIPE, text=True)
+    command = [*HEARS_CTRL_C, *_command("platform", "up")]
+    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     state = StateDir(Path(env["CHAOSP7_STATE_DIR"]) / "embedded")
     deadline = time.monotonic() + 60
     while not state.pid_file("redpanda").exists():

@@ -1,22 +1,29 @@
 """What every fault is: five steps, carried out in one order, each noted with its time.
 
-A fault that was injected is always healed, whatever happens in between; that it took effect and
-that it is gone again is observed, never assumed.
+A fault is written into the fault ledger, on disk, before it is injected; that it took effect and
+that it is gone again is observed, never assumed. It is healed whatever happens in between: here, or
+by the watchdog if this process can't.
 """
-
-from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from chaosp7.errors import ChaosP7Error, FaultError, HealError, NotVerifiedError
-from chaosp7.run.evidence import FaultRecord
+from chaoslib.exceptions import ActivityFailed
 
-__all__ = ["Fault", "carry_out"]
+from chaosp7.errors import ChaosP7Error, FaultError, HealError, NotVerifiedError
+from chaosp7.run.current import current_run
+from chaosp7.run.evidence import FaultRecord
+from chaosp7.run.run import Run
+from chaosp7.safety.fault_ledger import FaultLedger
+from chaosp7.safety.undo import Undo
+
+__all__ = ["Fault", "carry_out", "inject_fault"]
 
 logger = logging.getLogger("chaostoolkit")
+
+Detail = dict[str, str | int | float]
 
 
 class Fault(Protocol):
@@ -26,8 +33,21 @@ class Fault(Protocol):
     (monotonic nanoseconds), or raise.
     """
 
-    kind: str
-    target: str
+    @property
+    def kind(self) -> str:
+        """What it is called."""
+
+    @property
+    def target(self) -> str:
+        """The service or link."""
+
+    @property
+    def undo(self) -> Sequence[Undo]:
+        """What undoes it, for whoever has to in this process's place."""
+
+    @property
+    def max_s(self) -> float:
+        """How long it may last, healing included, before the watchdog ends it; seconds."""
 
     def inject(self) -> None:
         """Bring the failure about.
@@ -63,15 +83,47 @@ class Fault(Protocol):
         ...
 
 
+def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run], Fault]) -> str:
+    """Carry a fault out in the current run, as an activity of Chaos Toolkit.
+
+    Args:
+        kind: the fault's name.
+        target: the service or link.
+        detail: its arguments, for the evidence.
+        fault_of: makes the fault; raises if the platform hasn't got the target.
+
+    Returns:
+        What was seen, in words.
+
+    Raises:
+        ActivityFailed: if it can't be done or isn't seen to have happened.
+    """
+    record = FaultRecord(kind=kind, target=target, detail=detail)
+    try:
+        run = current_run()
+        fault = fault_of(run)
+        run.faults.append(record)
+        carry_out(fault, record, run.fault_ledger(), run.id)
+    except ChaosP7Error as error:
+        raise ActivityFailed(str(error)) from error
+    return "; ".join(record.proof)
+
+
 def carry_out(
-    fault: Fault, record: FaultRecord, now_ns: Callable[[], int] = time.monotonic_ns
+    fault: Fault,
+    record: FaultRecord,
+    ledger: FaultLedger,
+    run: str,
+    now_ns: Callable[[], int] = time.monotonic_ns,
 ) -> FaultRecord:
-    """Inject a fault, verify it, hold it, heal it, verify that; note each step in its record.
+    """Write a fault down, inject it, verify it, hold it, heal it, verify that.
 
     Args:
         fault: what to carry out.
-        record: where to note it; it belongs to the run already, so that a step that is
+        record: where to note each step; it belongs to the run already, so that a step that is
             interrupted leaves its trace.
+        ledger: the fault ledger.
+        run: the run's id.
         now_ns: the monotonic clock.
 
     Returns:
@@ -81,6 +133,7 @@ def carry_out(
         FaultError: if a step failed; healing was tried all the same.
     """
     what = f"{fault.kind} {fault.target}"
+    entry = ledger.open(run, fault.kind, fault.target, fault.undo, fault.max_s)
     try:
         record.injected_ns = now_ns()
         fault.inject()
@@ -94,6 +147,7 @@ def carry_out(
     finally:
         # Also after Ctrl-C in mid-fault: nothing that was injected may outlive its action.
         _heal(fault, record, what, now_ns)
+        ledger.close(entry, "run")
     return record
 
 

@@ -1,0 +1,128 @@
+"""What faults of a link have in common: something in its proxy, read back, and taken out again."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import psutil
+
+from chaosp7.errors import FaultError, HealError, NotVerifiedError
+from chaosp7.platform.links import Toxic
+from chaosp7.platform.model import Platform
+from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.safety.undo import Undo, carry_out_undo
+
+__all__ = ["BOTH", "DOWNSTREAM", "UPSTREAM", "LinkFault", "Reached", "directions"]
+
+UPSTREAM = "upstream"
+DOWNSTREAM = "downstream"
+BOTH = "both"
+
+#: What healing a link may take before the watchdog steps in, seconds.
+_MARGIN_S = 30.0
+
+
+def directions(direction: str) -> list[str]:
+    """Return Toxiproxy's streams of a direction.
+
+    Args:
+        direction: ``upstream`` (client to server), ``downstream``, or ``both``.
+
+    Raises:
+        FaultError: if it is something else.
+    """
+    if direction not in (UPSTREAM, DOWNSTREAM, BOTH):
+        raise FaultError(f"direction is {UPSTREAM}, {DOWNSTREAM} or {BOTH}, not {direction!r}")
+    return [UPSTREAM, DOWNSTREAM] if direction == BOTH else [direction]
+
+
+class Reached(Protocol):
+    """A platform that can be reached: the current run, for one."""
+
+    model: Platform
+    driver: ProcessDriver
+
+
+class LinkFault:
+    """A link on which toxics work for a while.
+
+    Args:
+        on: the platform.
+        kind: what the fault is called.
+        link: the link.
+        duration_s: how long it lasts, seconds.
+        toxics: what to put on it.
+    """
+
+    def __init__(
+        self, on: Reached, kind: str, link: str, duration_s: float, toxics: Sequence[Toxic] = ()
+    ) -> None:
+        self._link = on.model.link(link)  # raises for one that isn't there, before anything is touched
+        self.kind = kind
+        self.target = link
+        self._driver: ProcessDriver = on.driver
+        self._duration_s = duration_s
+        self._toxics = list(toxics)
+
+    @property
+    def undo(self) -> list[Undo]:
+        """Make the link clean."""
+        return [Undo("heal-link", self.target)]
+
+    @property
+    def max_s(self) -> float:
+        """The fault's own time, and that of its healing."""
+        return self._duration_s + _MARGIN_S
+
+    def inject(self) -> None:
+        """Put the toxics on the link; each is read back."""
+        if not self._driver.links.state(self.target).clean:
+            raise FaultError(f"link {self.target} isn't clean: something else is at work on it")
+        for toxic in self._toxics:
+            self._driver.links.add_toxic(self.target, toxic)
+
+    def verify(self) -> tuple[int, str]:
+        """See that all toxics are in force, and that the client doesn't go round the proxy."""
+        state = self._driver.links.state(self.target)
+        seen_ns = time.monotonic_ns()
+        missing = [toxic.name for toxic in self._toxics if toxic.name not in state.toxics]
+        if missing or not state.enabled:
+            raise NotVerifiedError(f"reads back as {state}")
+        self._refuse_bypass()
+        what = ", ".join(
+            f"{toxic.name} {dict(state.toxics[toxic.name].attributes)}" for toxic in self._toxics
+        )
+        return seen_ns, f"read back: {what}"
+
+    def hold(self) -> None:
+        """Let it last."""
+        time.sleep(self._duration_s)
+
+    def heal(self) -> None:
+        """Make the link clean."""
+        carry_out_undo(self.undo[0], self._driver)
+
+    def verify_healed(self) -> tuple[int, str]:
+        """See that the link is clean."""
+        state = self._driver.links.state(self.target)
+        if not state.clean:
+            raise HealError(f"reads back as {state}")
+        return time.monotonic_ns(), "link is clean"
+
+    def _refuse_bypass(self) -> None:
+        """Make sure that the client has no connection to the server past the proxy."""
+        process = self._driver.service_status(self._link.client).process
+        if process is None:
+            return  # a client that is down has no connection at all
+        ports = set(self._driver.plan.service(self._link.server).ports.values())
+        ports.add(self._driver.links.state(self.target).upstream_port)
+        try:
+            connections = psutil.Process(process.pid).net_connections(kind="tcp")
+        except psutil.Error:
+            return
+        for connection in connections:
+            port = getattr(connection.raddr, "port", None)  # a listener has no other end
+            if port in ports and connection.status == psutil.CONN_ESTABLISHED:
+                raise NotVerifiedError(
+                    f"{self._link.client} talks to {self._link.server} past the proxy, on port {port}"
+                )

@@ -1,0 +1,54 @@
+"""A runner that injects a fault under a watchdog and then waits to be killed.
+
+``python -m tests.safety.runner FAULT MAX_S``: prints a line when the fault is in force.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from chaosp7.actions._fault import Fault
+from chaosp7.actions._link import LinkFault
+from chaosp7.actions.kill import Kill
+from chaosp7.actions.partition import Partition
+from chaosp7.actions.pause import Pause
+from chaosp7.actions.refuse import Refuse
+from chaosp7.platform.links import Toxic
+from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.safety.guard import Guard
+from chaosp7.safety.heal import ledger_of
+from tests.lite import HANDLER, KAFKA_LINK, Lite, lite_platform
+
+RUN = "test-run"
+HOLE = [Toxic("timeout", stream, {"timeout": 0}) for stream in ("upstream", "downstream")]
+
+FAULTS: dict[str, Callable[[Lite], Fault]] = {
+    "pause": lambda lite: Pause(lite.driver, HANDLER, 60, 20),
+    "pause-broker": lambda lite: Pause(lite.driver, "redpanda", 60, 20),
+    "kill": lambda lite: Kill(lite.driver, HANDLER, 60, 20),
+    "refuse": lambda lite: Refuse(lite, KAFKA_LINK, 60),
+    "blackhole": lambda lite: LinkFault(lite, "blackhole", KAFKA_LINK, 60, HOLE),
+    "partition": lambda lite: Partition(lite, [[HANDLER, "feed-handler-binance"], ["redpanda"]], 60),
+}
+
+
+def main() -> None:
+    """Inject, say so, and wait."""
+    name, max_s = sys.argv[1], float(sys.argv[2])
+    model = lite_platform()
+    driver = ProcessDriver(model)
+    guard = Guard(driver.name, RUN, "exchange", take_down=False, log=driver.state.log("watchdog"))
+    guard.start()
+    fault = FAULTS[name](Lite(model, driver, driver.state.path))
+    ledger_of(driver).open(RUN, fault.kind, fault.target, fault.undo, max_s)
+    fault.inject()
+    fault.verify()
+    sys.stdout.write("in force\n")
+    sys.stdout.flush()
+    time.sleep(120)
+
+
+if __name__ == "__main__":
+    main()
