@@ -16,6 +16,8 @@ logger = logging.getLogger("chaostoolkit")
 def all_tiers_fresh(timeout_s: float = 30.0, stable_s: float = 3.0) -> bool:
     """Wait until every tier has been fresh for a while; after the run, say whether all is there.
 
+    After the run nothing flows any more: then every tier must have all that was received.
+
     Args:
         timeout_s: how long to wait, seconds.
         stable_s: how long every tier must have been fresh without a break, seconds.
@@ -29,7 +31,7 @@ def all_tiers_fresh(timeout_s: float = 30.0, stable_s: float = 3.0) -> bool:
     try:
         run = current_run()
         if run.finished:
-            return all(account.counts.lost == 0 for account in run.accounts().tiers.values())
+            return run.accounts().whole
         deadline = time.monotonic() + timeout_s
         fresh_since = None
         ages_ns: dict[str, int | None] = {}

@@ -18,16 +18,22 @@ __all__ = [
 ]
 
 
-def lost_messages(tier: str = "") -> int:
+def lost_messages(tier: str = "", with_missed_at_source: bool = True) -> int:
     """Return how many messages are lost.
 
     Args:
         tier: at this tier; empty: at the worst one.
+        with_missed_at_source: count those too that no feed handler ever received. An exchange
+            doesn't send again, so a feed handler's outage always leaves some.
 
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    return _count("lost", tier)
+    lost = _count("lost", tier)
+    if with_missed_at_source or not lost:
+        return lost
+    missed: int = current_run().accounts().attribution.counts()["missed_at_source"]
+    return lost - missed
 
 
 def duplicated_messages(tier: str = "") -> int:

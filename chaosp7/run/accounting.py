@@ -46,6 +46,12 @@ class Accounts:
         accounts = (a for a in self.tiers.values() if isinstance(a, TierAccount))
         return max(total(minus(account.lost, missed)) for account in accounts)
 
+    @property
+    def whole(self) -> bool:
+        """Whether every tier has all that a handler had received."""
+        gold = (a.worst.lost_here for a in self.tiers.values() if isinstance(a, GoldAccount))
+        return not self.could_still_come and not any(gold)
+
     def lost(self, tier: str) -> Sets:
         """Return what a tier has lost; of a tier of candles, what it can't have got."""
         return next(a.lost for a in self._upwards(tier) if isinstance(a, TierAccount))
