@@ -16,7 +16,7 @@ logger = logging.getLogger("chaostoolkit")
 def all_tiers_fresh(timeout_s: float = 30.0, stable_s: float = 3.0) -> bool:
     """Wait until every tier has been fresh for a while; after the run, say whether all is there.
 
-    After the run nothing flows any more: then every tier must have all that was received.
+    After the run nothing flows any more: then every tier must have all that the broker had confirmed.
 
     Args:
         timeout_s: how long to wait, seconds.

@@ -42,15 +42,18 @@ class Accounts:
     @property
     def could_still_come(self) -> int:
         """Messages lost somewhere although a handler had received them."""
-        missed = union([loss.missed_at_source for loss in self.attribution.tiers])
-        accounts = (a for a in self.tiers.values() if isinstance(a, TierAccount))
-        return max(total(minus(account.lost, missed)) for account in accounts)
+        return self._lost_besides([loss.missed_at_source for loss in self.attribution.tiers])
 
     @property
     def whole(self) -> bool:
-        """Whether every tier has all that a handler had received."""
+        """Whether every tier has all that the broker had confirmed."""
+        excused = [s for loss in self.attribution.tiers for s in (loss.missed_at_source, loss.unacknowledged)]
         gold = (a.worst.lost_here for a in self.tiers.values() if isinstance(a, GoldAccount))
-        return not self.could_still_come and not any(gold)
+        return not self._lost_besides(excused) and not any(gold)
+
+    def _lost_besides(self, excused: Sequence[Sets]) -> int:
+        accounts = (a for a in self.tiers.values() if isinstance(a, TierAccount))
+        return max(total(minus(account.lost, union(excused))) for account in accounts)
 
     def lost(self, tier: str) -> Sets:
         """Return what a tier has lost; of a tier of candles, what it can't have got."""

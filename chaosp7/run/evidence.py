@@ -37,8 +37,10 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Attributes:
         recovery_s: seconds from the verified start of the fault within which every tier is fresh
             again; ``None`` where no fault is expected.
-        lost: messages that may be lost at any tier, those missed at the source apart.
-        missed_at_source: messages that no feed handler was there to receive.
+        lost: messages that may be lost at any tier, those of the next two lines apart.
+        missed_at_source: messages that no feed handler ever received.
+        unacknowledged: messages that a feed handler had received and the broker never confirmed:
+            what a handler that crashes has in its hands.
         duplicated: messages that may be there more than once.
         reordered: messages that may be visible after a higher sequence of their feed.
         corrupted: messages whose business fields may differ.
@@ -48,6 +50,7 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     recovery_s: float | None = None
     lost: int = 0
     missed_at_source: int = 0
+    unacknowledged: int = 0
     duplicated: int = 0
     reordered: int = 0
     corrupted: int = 0

@@ -170,12 +170,18 @@ def _ended_early(journal: Mapping[str, Any]) -> bool:
 
 def _from_account(findings: Findings) -> _Reasons:
     budget = findings.budget
-    missed = findings.source_loss.get("missed_at_source", 0)
-    if missed > budget.missed_at_source:
-        yield Verdict.DEVIATED, f"{missed} messages missed at the source (budget {budget.missed_at_source})"
+    at_source = 0
+    for cause, what in (
+        ("missed_at_source", "missed at the source"),
+        ("unacknowledged", "never acknowledged"),
+    ):
+        count, allowed = findings.source_loss.get(cause, 0), getattr(budget, cause)
+        at_source += count
+        if count > allowed:
+            yield Verdict.DEVIATED, f"{count} messages {what} (budget {allowed})"
     for tier in findings.tiers:
-        # What no handler ever received is judged above, once: no tier is blamed for it again.
-        lost = tier.lost + tier.late - missed
+        # What the topic never got is judged above, once: no tier is blamed for it again.
+        lost = tier.lost + tier.late - at_source
         if lost > budget.lost:
             yield Verdict.DEVIATED, f"{lost} messages lost at {tier.tier} (budget {budget.lost})"
         for kind in ("duplicated", "reordered", "corrupted", "unexpected"):
