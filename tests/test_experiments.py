@@ -77,11 +77,12 @@ def test_a_broker_killed_under_load_is_verified_measured_and_accounted_for(tmp_p
     assert not ProcessDriver(name="embedded").running()
 
 
-def test_ctrl_c_in_mid_run_ends_everything_and_is_never_passed(tmp_path: Path) -> None:
+def start_run(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    """Start a long run; return it and its output when the load has begun."""
     process = subprocess.Popen(
         [*HEARS_CTRL_C, *command(BASELINE)],
-        cwd=tmp_path,
-        env=environment(tmp_path, CHAOSP7_DURATION_S="60"),
+        cwd=folder,
+        env=environment(folder, CHAOSP7_DURATION_S="60"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -93,8 +94,26 @@ def test_ctrl_c_in_mid_run_ends_everything_and_is_never_passed(tmp_path: Path) -
         if "begun; evidence goes to" in line:
             break
     time.sleep(2)
+    return process, output
+
+
+def test_ctrl_c_in_mid_run_ends_everything_and_is_never_passed(tmp_path: Path) -> None:
+    process, output = start_run(tmp_path)
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode != 0, output + rest
     assert read_journal(tmp_path)["x-chaosp7"]["verdict"] in {"interrupted", "error"}, output + rest
     assert not ProcessDriver(name="embedded").running()
+
+
+def test_a_killed_run_leaves_no_platform_and_no_result(tmp_path: Path) -> None:
+    process, output = start_run(tmp_path)
+    process.kill()
+    process.communicate(timeout=60)
+    driver = ProcessDriver(name="embedded")
+    # The watchdog takes down what the run had brought up.
+    deadline = time.monotonic() + 30
+    while driver.running():
+        assert time.monotonic() < deadline, output
+        time.sleep(0.1)
+    assert not list(tmp_path.glob("reports/*/evidence.json"))
