@@ -1,8 +1,18 @@
 """How long did the tiers take to be fresh again?"""
 
+import logging
+from collections.abc import Sequence
+
+from chaoslib.exceptions import ActivityFailed
+
+from chaosp7.account.classes import TierAccount
+from chaosp7.errors import ChaosP7Error, ConfigError
 from chaosp7.run.current import current_run
 
-__all__ = ["recovered_within"]
+__all__ = ["exchanges_unaffected", "recovered_within"]
+
+
+logger = logging.getLogger("chaostoolkit")
 
 
 def recovered_within(budget_s: float) -> bool:
@@ -21,3 +31,43 @@ def recovered_within(budget_s: float) -> bool:
         or (report.recovery_s is not None and report.recovery_s + report.uncertainty_s <= budget_s)
         for report in run.recovery
     ) and (bool(run.recovery) or not run.plan.faults_expected)
+
+
+def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
+    """Return whether no fault touched some exchanges: none went stale or lost anything, at any tier.
+
+    Before the method there is nothing that could have touched them: that is True.
+
+    Args:
+        exchanges: names of exchanges.
+
+    Raises:
+        ActivityFailed: if one isn't the platform's, or it can't be measured.
+    """
+    try:
+        run = current_run()
+        for exchange in exchanges:
+            if exchange not in run.model.feeds:
+                known = ", ".join(run.model.feeds)
+                raise ConfigError(f"unknown exchange {exchange!r}; there are: {known}")
+        if not run.finished:
+            return True
+        accounts = run.accounts()
+        stale = [
+            f"{report.tier} {report.outcome}"
+            for report in run.recovery_of(exchanges)
+            if report.outcome != "never-stale"
+        ]
+    except ChaosP7Error as error:
+        raise ActivityFailed(str(error)) from error
+    lost = [
+        f"{len(missing):,} of {feed} lost at {name}"
+        for name, account in accounts.tiers.items()
+        if isinstance(account, TierAccount)
+        for feed, missing in account.lost.items()
+        if feed.exchange in exchanges
+    ]
+    for found in (*stale, *lost):
+        logger.warning("%s: %s", ", ".join(exchanges), found)
+    measured = bool(run.faults) and all(fault.verified_start_ns is not None for fault in run.faults)
+    return measured and not stale and not lost

@@ -6,8 +6,10 @@ are final. The worst tier counts where none is named.
 
 from chaoslib.exceptions import ActivityFailed
 
+from chaosp7.account.sets import total, union
 from chaosp7.errors import ChaosP7Error
 from chaosp7.run.current import current_run
+from chaosp7.run.outage import outages, outside
 
 __all__ = [
     "corrupted_messages",
@@ -15,6 +17,7 @@ __all__ = [
     "lost_acknowledged_messages",
     "lost_messages",
     "reordered_messages",
+    "source_loss_outside_outages",
     "unexpected_messages",
 ]
 
@@ -97,6 +100,28 @@ def unexpected_messages(tier: str = "") -> int:
         ActivityFailed: if it can't be measured.
     """
     return _count("unexpected", tier)
+
+
+def source_loss_outside_outages() -> int:
+    """Return how many messages the source's side lost at a time when no fault was at work.
+
+    What no handler received, or the broker never confirmed, is a fault's doing only if it was
+    sent between the injection and the moment when the fault was undone and the first tier fresh
+    again. What was under way when the fault struck may be as old as the first tier's tolerance.
+    While the load runs there is no outage to blame yet: everything counts.
+
+    Raises:
+        ActivityFailed: if it can't be measured.
+    """
+    try:
+        run = current_run()
+        first, tier = next(iter(run.model.tiers.items()))
+        losses = run.accounts().attribution.tiers
+        missing = union([sets for loss in losses for sets in (loss.missed_at_source, loss.unacknowledged)])
+        windows = outages(run.faults, run.recovery, first, tier.fresh_within_ms) if run.finished else []
+        return total(outside(missing, run.recorder.source.sends, windows))
+    except ChaosP7Error as error:
+        raise ActivityFailed(str(error)) from error
 
 
 def _count(kind: str, tier: str) -> int:

@@ -22,6 +22,9 @@ __all__ = ["KafkaParts", "Listener", "broker_command", "prepare", "server_proper
 
 DIRECT, CONTROLLER = "DIRECT", "CONTROLLER"
 
+#: The broker's folder for temporary files, in its own.
+TMP = "tmp"
+
 _JVM = (
     # C1 code and the serial collector start fastest; one small broker needs no more.
     "-XX:TieredStopAtLevel=1",
@@ -60,6 +63,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
+# Nobody's slip deletes a tier.
+delete.topic.enable=false
 num.network.threads=2
 num.io.threads=4
 background.threads=2
@@ -145,7 +150,7 @@ def prepare(template: Path, folder: Path, listeners: Sequence[Listener], control
     Returns:
         The configuration file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TMP).mkdir(parents=True, exist_ok=True)
     data = folder / "log"
     if not data.exists():
         partial = folder / "log.partial"
@@ -166,7 +171,8 @@ def broker_command(kafka: KafkaParts, properties: Path, memory_mb: int) -> list[
         properties: its configuration file.
         memory_mb: the heap's limit, MiB.
     """
-    options = [f"-Xmx{memory_mb}m"]
+    # lz4's and the JVM's own files; a broker that is killed would leave them in the machine's folder.
+    options = [f"-Xmx{memory_mb}m", f"-Djava.io.tmpdir={properties.parent / TMP}"]
     if kafka.archive.exists():
         options.append(f"-XX:SharedArchiveFile={kafka.archive}")
     return tool_command(kafka.java, kafka.lib, options, ["kafka.Kafka", str(properties)])

@@ -7,7 +7,7 @@ is visible is fresh. A tier that couldn't be read wasn't fresh for anybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyroaring import BitMap64
@@ -47,6 +47,7 @@ def replay(
     missing: Mapping[Feed, BitMap64],
     load_start_ns: int,
     load_end_ns: int,
+    only: Collection[str] | None = None,
 ) -> Iterator[Look]:
     """Go through a tier's samples and tell its freshness at each.
 
@@ -56,11 +57,13 @@ def replay(
         missing: what the final account finds lost at the tier: nobody waits for it.
         load_start_ns: when the first message was due; a feed without a head is as old.
         load_end_ns: when the load ended; no feed should flow afterwards.
+        only: the exchanges whose feeds count; None: all.
 
     Yields:
         A look per sample.
     """
     last = [sends.last(i) for i in range(len(sends.feeds))]
+    judged = [i for i, feed in enumerate(sends.feeds) if only is None or feed.exchange in only]
     heads = [
         Head(first, last[i], missing.get(feed, BitMap64()))
         for i, (feed, first) in enumerate(zip(sends.feeds, sends.first, strict=True))
@@ -73,8 +76,8 @@ def replay(
         freshness_ns = None
         if sample.error is None:
             freshness_ns = max(
-                _age_ns(i, head, sends, last[i], sample.after_ns, load_start_ns, load_end_ns)
-                for i, head in enumerate(heads)
+                _age_ns(i, heads[i], sends, last[i], sample.after_ns, load_start_ns, load_end_ns)
+                for i in judged
             )
         yield Look(sample.before_ns, sample.after_ns, freshness_ns, tuple(head.head for head in heads))
 

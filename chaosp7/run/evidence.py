@@ -178,6 +178,7 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     """The recovery of one tier from one fault; all seconds from the fault's verified start.
 
     Attributes:
+        fault: which one, in the order of the run's faults, from 0.
         outcome: ``recovered``, ``never-stale`` or ``not-recovered``.
         recovery_s: first moment from which it was fresh again and stayed so.
         uncertainty_s: half of the interval in which that moment lies, and the clock.
@@ -189,6 +190,7 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
         interval_ms: median and greatest distance of two samples, milliseconds.
     """
 
+    fault: int
     tier: str
     outcome: str
     tolerance_ms: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -11,13 +11,14 @@ from chaosp7.account.classes import TierAccount
 from chaosp7.account.gold import GoldAccount
 from chaosp7.account.ranges import LocatedRange, locate
 from chaosp7.account.sets import total
-from chaosp7.platform.model import Platform, TierKind
+from chaosp7.platform.model import Platform, Tier, TierKind
 from chaosp7.recorder.source import Source
 from chaosp7.recorder.timeline import Timeline
-from chaosp7.recovery.freshness import replay
-from chaosp7.recovery.recovery import measure
+from chaosp7.recovery.freshness import Look, replay
+from chaosp7.recovery.recovery import Outcome, TierRecovery, measure
 from chaosp7.run.accounting import Accounts
 from chaosp7.run.evidence import FaultRecord, LostRange, RecoveryReport, TierReport
+from chaosp7.run.outage import own_end_ns
 
 __all__ = ["recovery_reports", "tier_reports"]
 
@@ -95,52 +96,76 @@ def recovery_reports(
     timelines: Mapping[str, Timeline],
     source: Source,
     accounts: Accounts,
-    fault: FaultRecord,
+    faults: Sequence[FaultRecord],
     load_end_ns: int,
+    only: Collection[str] | None = None,
 ) -> list[RecoveryReport]:
-    """Return each tier's recovery from a fault.
+    """Return each tier's recovery from each fault that was seen to take effect.
 
     Args:
         platform: the system under test, with the tiers' tolerances.
         timelines: what became visible when.
         source: when it was sent.
         accounts: what is lost for good holds no head back.
-        fault: with its verified start.
+        faults: the run's.
         load_end_ns: when the load ended.
+        only: the exchanges whose feeds count; None: all.
     """
     reports = []
     for name, timeline in timelines.items():
-        tier = platform.tiers[name]
         looks = list(
-            replay(timeline.samples, source.sends, accounts.lost(name), source.start_ns, load_end_ns)
+            replay(timeline.samples, source.sends, accounts.lost(name), source.start_ns, load_end_ns, only)
         )
-        extra_ns = _TOPIC_RECONNECT_NS if tier.kind is TierKind.TOPIC else 0
+        for index, fault in enumerate(faults):
+            if fault.verified_start_ns is not None:
+                found = _recovery(platform.tiers[name], looks, source, faults, index, load_end_ns)
+                reports.append(_report(index, name, platform.tiers[name], looks, found))
+    return sorted(reports, key=lambda report: report.fault)
+
+
+def _recovery(
+    tier: Tier,
+    looks: Sequence[Look],
+    source: Source,
+    faults: Sequence[FaultRecord],
+    index: int,
+    load_end_ns: int,
+) -> TierRecovery:
+    """Measure up to the next fault; a tier that hasn't recovered by then goes on being measured.
+
+    What the next fault adds counts for this one then: the stated time is never too short.
+    """
+    for end_ns in (own_end_ns(faults, index, load_end_ns), load_end_ns):
         found = measure(
             looks,
             source.sends,
-            fault.verified_start_ns or 0,
-            load_end_ns,
+            faults[index].verified_start_ns or 0,
+            end_ns,
             tier.fresh_within_ms * 1_000_000,
             _STABILITY_NS,
-            extra_ns,
+            _TOPIC_RECONNECT_NS if tier.kind is TierKind.TOPIC else 0,
         )
-        gaps_ms = [(b.after_ns - a.after_ns) / 1e6 for a, b in pairwise(looks)] or [0.0]
-        reports.append(
-            RecoveryReport(
-                tier=name,
-                outcome=found.outcome,
-                tolerance_ms=tier.fresh_within_ms,
-                recovery_s=_seconds(found.recovery_ns),
-                uncertainty_s=found.uncertainty_ns / 1e9,
-                detection_s=_seconds(found.detection_ns),
-                outage_s=found.outage_ns / 1e9,
-                first_new_s=_seconds(found.first_new_ns),
-                backlog_gone_s=_seconds(found.backlog_gone_ns),
-                samples=found.looks,
-                interval_ms={"median": median(gaps_ms), "max": max(gaps_ms)},
-            )
-        )
-    return reports
+        if found.outcome in (Outcome.RECOVERED, Outcome.NEVER_STALE):
+            break
+    return found
+
+
+def _report(fault: int, name: str, tier: Tier, looks: Sequence[Look], found: TierRecovery) -> RecoveryReport:
+    gaps_ms = [(b.after_ns - a.after_ns) / 1e6 for a, b in pairwise(looks)] or [0.0]
+    return RecoveryReport(
+        fault=fault,
+        tier=name,
+        outcome=found.outcome,
+        tolerance_ms=tier.fresh_within_ms,
+        recovery_s=_seconds(found.recovery_ns),
+        uncertainty_s=found.uncertainty_ns / 1e9,
+        detection_s=_seconds(found.detection_ns),
+        outage_s=found.outage_ns / 1e9,
+        first_new_s=_seconds(found.first_new_ns),
+        backlog_gone_s=_seconds(found.backlog_gone_ns),
+        samples=found.looks,
+        interval_ms={"median": median(gaps_ms), "max": max(gaps_ms)},
+    )
 
 
 def _seconds(time_ns: int | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,9 +173,8 @@ class Run:
         self._accounts = None  # one of mid-run must never pass for the final one
         begun_ns = time.monotonic_ns()
         load = self._end_load(self._load)
-        load_end_ns = load.end_ns or time.monotonic_ns()
-        self._phases.append(ev.Phase(name="load", start_ns=load.start_ns, end_ns=load_end_ns))
-        logger.info("Load ended after %s messages; draining", f"{load.sent:,}")
+        self._phases.append(ev.Phase(name="load", start_ns=load.start_ns, end_ns=load.end_ns))
+        logger.info("Load ended after %s messages; draining", f"{load.messages:,}")
         self._drained = until_at_rest(
             self.model, self.recorder, self.driver.bootstrap, self.plan.drain_deadline_s
         )
@@ -183,16 +182,28 @@ class Run:
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         logger.info("Accounting for every message at every tier")
         self._accounts = self._account(self._accounting)
-        for fault in self.faults:
-            if fault.verified_start_ns is not None:
-                self.recovery += recovery_reports(
-                    self.model,
-                    self.recorder.timelines,
-                    self.recorder.source,
-                    self._accounts,
-                    fault,
-                    load_end_ns,
-                )
+        self.recovery = self.recovery_of()
+
+    def recovery_of(self, exchanges: Collection[str] | None = None) -> list[ev.RecoveryReport]:
+        """Return each tier's recovery from each fault that was seen to take effect.
+
+        Args:
+            exchanges: whose feeds count; None: all.
+
+        Raises:
+            RunError: if the load hasn't ended.
+        """
+        if self._load_report is None or self._accounts is None:
+            raise RunError("recovery is measured when the load has ended")
+        return recovery_reports(
+            self.model,
+            self.recorder.timelines,
+            self.recorder.source,
+            self._accounts,
+            self.faults,
+            self._load_report.end_ns,
+            exchanges,
+        )
 
     def accounts(self) -> Accounts:
         """Return the account: the final one, or while the load runs one of all that is overdue.
@@ -290,7 +301,7 @@ class Run:
             accounts = accounting.read_late(self.ledger, accounts)
         return accounts
 
-    def _end_load(self, load: Load) -> LoadStatus:
+    def _end_load(self, load: Load) -> ev.LoadReport:
         status = load.checked_status()
         so_far_s = (time.monotonic_ns() - status.start_ns) / 1e9
         length_s = max(self.plan.duration_s, so_far_s + self.plan.settle_s)
@@ -308,10 +319,10 @@ class Run:
             rate_per_s=load.rate_per_s,
             seed=load.seed,
             start_ns=ended.start_ns,
-            end_ns=ended.end_ns or 0,
+            end_ns=ended.end_ns or time.monotonic_ns(),
             late_ms=ended.late_ms,
         )
-        return ended
+        return self._load_report
 
     def _refuse_leftovers(self) -> None:
         left = leftovers(self.driver)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console
 from rich.table import Table
 
@@ -35,12 +37,13 @@ def print_summary(evidence: Evidence, console: Console) -> None:
 def sentence(evidence: Evidence) -> str:
     """Return the run's result in one sentence or two."""
     parts = [f"{evidence.experiment}: {evidence.verdict}."]
-    recovered = [r for r in evidence.recovery if r.outcome == "recovered"]
+    recovered = [r for r in _slowest(evidence).values() if r.outcome == "recovered"]
     if recovered:
         budget = evidence.budget.recovery_s
         limit = f" (budget {budget:g} s)" if budget is not None else ""
         times = ", ".join(f"{r.tier} after {_seconds(r)}" for r in recovered)
-        parts.append(f"Fresh again: {times}{limit}.")
+        of = f" after the worst of {len(evidence.faults)} faults" if len(evidence.faults) > 1 else ""
+        parts.append(f"Fresh again{of}: {times}{limit}.")
     elif evidence.recovery and all(r.outcome == "never-stale" for r in evidence.recovery):
         parts.append("No tier ever went stale.")
     if evidence.tiers and evidence.load:
@@ -64,7 +67,7 @@ def _table(evidence: Evidence) -> Table:
         table.add_column("recovery", justify="right")
         table.add_column("budget", justify="right")
     table.add_column("verdict")
-    recovery = {report.tier: report for report in evidence.recovery}
+    recovery = _slowest(evidence)
     for tier in evidence.tiers:
         row = [tier.tier, *(f"{getattr(tier, name):,}" for name in _COUNTS)]
         report = recovery.get(tier.tier)
@@ -73,6 +76,21 @@ def _table(evidence: Evidence) -> Table:
         bad = [reason for reason in evidence.reasons if tier.tier in reason.replace(":", " ").split()]
         table.add_row(*row, "[red]not ok[/]" if bad else "[green]ok[/]")
     return table
+
+
+def _slowest(evidence: Evidence) -> dict[str, RecoveryReport]:
+    """Return each tier's worst recovery, over all faults."""
+    worst: dict[str, RecoveryReport] = {}
+    for report in evidence.recovery:
+        if report.tier not in worst or _badness(report) > _badness(worst[report.tier]):
+            worst[report.tier] = report
+    return worst
+
+
+def _badness(report: RecoveryReport) -> float:
+    if report.recovery_s is None:
+        return -1.0 if report.outcome == "never-stale" else math.inf
+    return report.recovery_s + report.uncertainty_s
 
 
 def _seconds(report: RecoveryReport) -> str:

@@ -194,13 +194,16 @@ def _from_recovery(findings: Findings) -> _Reasons:
     limit = findings.budget.recovery_s
     if limit is None or not findings.faults:
         return
-    measured = {report.tier for report in findings.recovery}
+    reported = {report.tier for report in findings.recovery}
+    unmeasured = {report.tier for report in findings.recovery if report.outcome == "not-measured"}
     for tier in findings.tiers_expected:
-        if tier not in measured and findings.tiers:
+        if (tier not in reported or tier in unmeasured) and findings.tiers:
             yield Verdict.ERROR, f"{tier}: recovery wasn't measured"
     for report in findings.recovery:
+        fault = findings.faults[report.fault]
+        after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
         if report.outcome == "not-recovered":
-            yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again (budget {limit:g} s)"
+            yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again{after} (budget {limit:g} s)"
         elif report.recovery_s is not None and report.recovery_s + report.uncertainty_s > limit:
             took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
-            yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again (budget {limit:g} s)"
+            yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again{after} (budget {limit:g} s)"

@@ -14,6 +14,7 @@ GOOD_TIER = TierReport(
     unexpected=0, lost_here=0, drained=True,
 )  # fmt: skip
 GOOD_RECOVERY = RecoveryReport(
+    fault=0,
     tier="topic", outcome="recovered", tolerance_ms=500, recovery_s=3.0, uncertainty_s=0.01,
     detection_s=0.5, outage_s=2.5, first_new_s=2.9, backlog_gone_s=3.2, samples=100, interval_ms={},
 )  # fmt: skip
@@ -70,6 +71,8 @@ ONE_THING_WRONG = {
     "a rollback failed": (GOOD, {"rollbacks": [{"status": "failed", "activity": {"name": "a"}}]}, Verdict.ERROR),
     "an activity never ended": (GOOD, {"run": [{"activity": {"name": "a"}}]}, Verdict.ERROR),
     "recovery of a tier wasn't measured": (findings(recovery=GOOD.recovery[:1]), {}, Verdict.ERROR),
+    "nobody looked at a tier after the fault": (findings(recovery=recovery(outcome="not-measured", recovery_s=None)), {}, Verdict.ERROR),
+    "the second of two faults took too long": (findings(faults=[FAULT, FAULT], faults_expected=2, recovery=[*GOOD.recovery, *recovery(fault=1, recovery_s=10.5)]), {}, Verdict.DEVIATED),
     "interrupted": (GOOD, {"status": "interrupted"}, Verdict.INTERRUPTED),
     "aborted": (GOOD, {"status": "aborted"}, Verdict.ABORTED),
     "steady state not met before": (findings(tiers=[], faults=[], recovery=[], faults_expected=0), {"steady_states": {"before": UNMET}}, Verdict.BASELINE_NOT_MET),
