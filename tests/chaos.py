@@ -12,6 +12,7 @@ from typing import Any
 
 __all__ = [
     "BASELINE",
+    "HANDLER_CRASH",
     "HEARS_CTRL_C",
     "PLATFORM",
     "RESTART",
@@ -27,6 +28,7 @@ HEARS_CTRL_C = ["env", "--default-signal=INT"]
 REPOSITORY = Path(__file__).parents[1]
 RESTART = REPOSITORY / "experiments" / "redpanda-restart.json"
 BASELINE = REPOSITORY / "experiments" / "baseline.json"
+HANDLER_CRASH = REPOSITORY / "experiments" / "feed-handler-crash.json"
 PLATFORM = REPOSITORY / "platforms" / "embedded.yaml"
 
 

@@ -1,5 +1,6 @@
 """The shipped experiments by plain `chaos run`, against the real platform."""
 
+import json
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.run import evidence as ev
 from tests.chaos import (
     BASELINE,
+    HANDLER_CRASH,
     HEARS_CTRL_C,
     RESTART,
     ChaosRun,
@@ -75,6 +77,34 @@ def test_a_broker_killed_under_load_is_verified_measured_and_accounted_for(tmp_p
     assert topic.recovery_s is not None, run.output
     assert topic.uncertainty_s < topic.recovery_s
     assert not ProcessDriver(name="embedded").running()
+
+
+def test_a_crash_of_one_exchange_s_handler_is_told_from_the_others(tmp_path: Path) -> None:
+    """The steady state claims that nothing touched Binance, whose handler crashes; what it says of the others holds."""
+    experiment = tmp_path / "feed-handler-crash.json"
+    text = HANDLER_CRASH.read_text().replace(
+        '["kraken", "coinbase"]}}},', '["kraken", "coinbase"]}}}, CLAIM,'
+    )
+    claim = {
+        "type": "probe",
+        "name": "binance-is-unaffected",
+        "tolerance": True,
+        "provider": {
+            "type": "python",
+            "module": "probes.recovery",
+            "func": "exchanges_unaffected",
+            "arguments": {"exchanges": ["binance"]},
+        },
+    }
+    experiment.write_text(text.replace("CLAIM", json.dumps(claim)))
+    run = chaos_run(experiment, tmp_path, CHAOSP7_DURATION_S="25", CHAOSP7_RATE_PER_S="250")
+    assert run.verdict == "deviated", run.output
+    assert run.journal["x-chaosp7"]["reasons"] == [
+        "steady state after the method: binance-is-unaffected: got False"
+    ]
+    evidence = evidence_of(run, tmp_path)
+    assert evidence.source_loss["missed_at_source"] > 0
+    assert all(tier.lost == sum(evidence.source_loss.values()) for tier in evidence.tiers)
 
 
 def start_run(folder: Path) -> tuple[subprocess.Popen[str], str]:

@@ -125,3 +125,31 @@ def test_messages_lost_for_good_do_not_hold_the_recovery_back() -> None:
         assert found.outcome is Outcome.RECOVERED
         assert found.recovery_ns is not None
         assert abs(found.recovery_ns - 3_000 * MS) <= found.uncertainty_ns + EVERY_NS
+
+
+def test_an_outage_of_one_exchange_is_none_of_another_s() -> None:
+    other = Feed("kraken", "BTC/USD")
+    records = np.zeros(2 * len(range(0, LOAD_NS, EVERY_NS)), dtype=RECORD)
+    records["feed"] = np.arange(len(records)) % 2
+    records["sequence"] = np.arange(len(records)) // 2
+    records["sent_ns"] = np.arange(len(records)) // 2 * EVERY_NS
+    both = SendTimes.of((FEED, other), (0, 0), [records])
+    fault_ns = 5_000 * MS
+    halted = looks_at_outage(fault_ns, 3_000 * MS, 50 * MS)
+    whole = looks_at_outage(fault_ns, 0, 50 * MS)
+    samples = [
+        Sample(
+            before_ns=a.before_ns,
+            after_ns=a.after_ns,
+            new=(*a.new, *((1, low, high) for _, low, high in b.new)),
+        )
+        for a, b in zip(halted, whole, strict=True)
+    ]
+
+    def outcome(only: set[str] | None) -> Outcome:
+        looks = list(replay(samples, both, {}, 0, LOAD_NS, only))
+        return measure(looks, both, fault_ns, LOAD_NS, TOLERANCE_NS, STABILITY_NS).outcome
+
+    assert outcome(None) is Outcome.RECOVERED
+    assert outcome({"binance"}) is Outcome.RECOVERED
+    assert outcome({"kraken"}) is Outcome.NEVER_STALE
