@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import Any
 
 import clickhouse_connect
@@ -13,6 +14,9 @@ from urllib3.exceptions import HTTPError
 from chaosp7.errors import ReaderError
 
 __all__ = ["ClickHouse", "literal"]
+
+# Its warnings repeat what is raised and told by us; whoever has set up logging gets them still.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
 class ClickHouse:
