@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaosp7.run import evidence as ev
@@ -30,14 +30,15 @@ class Outcome:
 
     verdict: str
     reasons: list[str]
-    duration_s: float
-    exit_code: int
     evidence: ev.Evidence | None
+    duration_s: float = 0.0
+    exit_code: int | None = None
 
 
 def run_once(experiment: Path, folder: Path) -> Outcome:
     """Run an experiment; its reports and its journal go into a folder."""
-    folder.mkdir(parents=True)
+    # What a run that was ended in the middle left there is written anew.
+    folder.mkdir(parents=True, exist_ok=True)
     chaos = Path(sys.executable).with_name("chaos")
     command = [str(chaos), "--no-version-check", "--no-log-file", "run", str(experiment.resolve())]
     begun = time.monotonic()
@@ -45,11 +46,15 @@ def run_once(experiment: Path, folder: Path) -> Outcome:
         done = subprocess.run(
             command, cwd=folder, stdout=output, stderr=output, timeout=_TIMEOUT_S, check=False, env=os.environ
         )
-    duration_s = time.monotonic() - begun
+    return replace(read_outcome(folder), duration_s=time.monotonic() - begun, exit_code=done.returncode)
+
+
+def read_outcome(folder: Path) -> Outcome:
+    """Return what the run in a folder came to, but for what only whoever ran it knows."""
     journal = json.loads((folder / "journal.json").read_text())
     result = journal.get("x-chaosp7", {"verdict": "error", "reasons": ["the journal holds no result"]})
     evidence = ev.read(folder / result["evidence"]) if "evidence" in result else None
-    return Outcome(result["verdict"], result["reasons"], duration_s, done.returncode, evidence)
+    return Outcome(result["verdict"], result["reasons"], evidence)
 
 
 def complete(outcome: Outcome) -> bool:

@@ -51,7 +51,7 @@ def sentence(evidence: Evidence) -> str:
         full = all(t.delivered == t.sent for t in evidence.tiers)
         where = f"{sent} in every tier" if full else "not all in every tier"
         worst = {kind: max(getattr(t, kind) for t in evidence.tiers) for kind in _COUNTS[2:]}
-        counts = ", ".join(f"{worst[kind]} {kind}" for kind in _COUNTS[2:])
+        counts = ", ".join(f"{worst[kind]:,} {kind}" for kind in _COUNTS[2:])
         parts.append(f"{sent} messages sent, {where}, {counts}.")
     return " ".join(parts)
 
