@@ -32,10 +32,19 @@ from chaosp7.run.current import close_run, current_run, open_run
 from chaosp7.run.evidence import Budget
 from chaosp7.run.run import Run, RunPlan
 from chaosp7.run.summary import print_summary
+from chaosp7.safety.safeguards import safeguards_of
 
-__all__ = ["after_experiment_control", "after_method_control", "before_experiment_control"]
+__all__ = [
+    "after_experiment_control",
+    "after_method_control",
+    "before_experiment_control",
+    "before_method_control",
+]
 
 logger = logging.getLogger("chaostoolkit")
+
+#: What Chaos Toolkit's own signal to end a run raises (`chaoslib.exit`): rollbacks are still played.
+_EXIT_GRACEFULLY = 20
 
 #: Where the journal holds the result.
 JOURNAL_KEY = "x-chaosp7"
@@ -51,6 +60,8 @@ def before_experiment_control(
     budget: Mapping[str, Any] | None = None,
     drain_deadline_s: float = 60,
     reports: str = "reports",
+    safeguards: Sequence[Mapping[str, Any]] = (),
+    default_safeguards: bool = True,
     **unknown: Any,
 ) -> None:
     """Check the experiment, bring the platform up if it is down, start recorder and load.
@@ -66,6 +77,10 @@ def before_experiment_control(
         budget: what is allowed: see `chaosp7.run.evidence.Budget`.
         drain_deadline_s: how long the tiers may take to come to rest after the load, seconds.
         reports: the folder that the run's own folder is made in.
+        safeguards: probes that are asked during the method; the first that misses its tolerance ends the
+            run: see `chaosp7.safety.safeguards`.
+        default_safeguards: whether free disk (256 MiB under the state folder) and available memory
+            (128 MiB) are among them.
         unknown: arguments that don't exist: an error.
 
     Raises:
@@ -86,6 +101,7 @@ def before_experiment_control(
             drain_deadline_s=drain_deadline_s,
             faults_expected=preflight.count_faults(context),
             reports=Path(reports),
+            safeguards=safeguards_of(safeguards, defaults=default_safeguards),
         )
         run = Run(model, plan)
         open_run(run)
@@ -106,6 +122,16 @@ def before_experiment_control(
         raise
 
 
+def before_method_control(context: Mapping[str, Any], **_: Any) -> None:
+    """Begin to ask the safeguards.
+
+    Args:
+        context: the experiment.
+    """
+    del context
+    current_run().guard_method()
+
+
 def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None = None, **_: Any) -> None:
     """Let the load end, drain, and account, so that the steady state after it can be judged.
 
@@ -120,6 +146,11 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
     except ChaosP7Error as error:
         _log(error)
         run.errors.append(str(error))
+    finally:
+        # Past the method nothing may interrupt Chaos Toolkit: it would lose its journal.
+        run.unguard()
+    if run.ending.over.is_set():
+        raise SystemExit(_EXIT_GRACEFULLY)  # nobody wants the steady state of a run that is aborted
 
 
 def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], **_: Any) -> None:
@@ -135,6 +166,9 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         _failed_before_the_run.clear()
         return
     run = current_run()
+    run.unguard()
+    if run.ending.reason is not None:
+        state["status"] = "aborted"
     try:
         evidence = run.conclude(state)
         state[JOURNAL_KEY] = {

@@ -1,0 +1,60 @@
+"""A control that spoils an injection in the run's own process, so that its action doesn't know.
+
+``nothing-injected``  Toxiproxy is never told of the toxic
+``wrong-attribute``   the toxic has an attribute that Toxiproxy doesn't know, and so ignores
+``still-listens``     the proxy is never disabled
+``bypass``            the client holds a connection to the server past the proxy
+``dead-already``      the service has no process when it is to be killed
+``not-stopped``       the SIGSTOP is never sent
+"""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import psutil
+
+from chaosp7.platform.links import Links, Toxic
+from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.platform.process_id import ProcessId
+from chaosp7.run.current import current_run
+from tests.lite import EXCHANGE_LINK, HANDLER
+
+__all__ = ["before_method_control"]
+
+_kept: list[socket.socket] = []
+
+
+def before_method_control(context: Mapping[str, Any], kind: str) -> None:
+    """Spoil it.
+
+    Args:
+        context: the experiment.
+        kind: how.
+    """
+    del context
+    setattr_ = setattr  # what follows replaces methods of classes on purpose
+    if kind == "nothing-injected":
+        setattr_(Links, "add_toxic", lambda *_: None)
+    elif kind == "wrong-attribute":
+        plain = Links.add_toxic
+
+        def misspelt(links: Links, link: str, toxic: Toxic) -> Any:
+            return plain(links, link, replace(toxic, attributes={"latncy": 100}))
+
+        setattr_(Links, "add_toxic", misspelt)
+    elif kind == "still-listens":
+        setattr_(Links, "disable", lambda *_: None)
+    elif kind == "bypass":
+        driver = current_run().driver
+        upstream = driver.links.state(EXCHANGE_LINK).upstream_port
+        _kept.append(socket.create_connection(("127.0.0.1", upstream), 2))
+        me = type("Me", (), {"process": ProcessId.of(psutil.Process().pid)})
+        setattr_(ProcessDriver, "service_status", lambda *_: me)
+    elif kind == "dead-already":
+        current_run().driver.signal_service(HANDLER)
+    elif kind == "not-stopped":
+        setattr_(ProcessDriver, "pause", lambda *_: None)
+    else:
+        raise ValueError(kind)
