@@ -34,27 +34,26 @@ def before_method_control(context: Mapping[str, Any], kind: str) -> None:
         kind: how.
     """
     del context
-    setattr_ = setattr  # what follows replaces methods of classes on purpose
     if kind == "nothing-injected":
-        setattr_(Links, "add_toxic", lambda *_: None)
+        Links.add_toxic = lambda *_: None  # type: ignore[method-assign]
     elif kind == "wrong-attribute":
         plain = Links.add_toxic
 
         def misspelt(links: Links, link: str, toxic: Toxic) -> Any:
             return plain(links, link, replace(toxic, attributes={"latncy": 100}))
 
-        setattr_(Links, "add_toxic", misspelt)
+        Links.add_toxic = misspelt  # type: ignore[method-assign]
     elif kind == "still-listens":
-        setattr_(Links, "disable", lambda *_: None)
+        Links.disable = lambda *_: None  # type: ignore[method-assign]
     elif kind == "bypass":
         driver = current_run().driver
         upstream = driver.links.state(EXCHANGE_LINK).upstream_port
         _kept.append(socket.create_connection(("127.0.0.1", upstream), 2))
         me = type("Me", (), {"process": ProcessId.of(psutil.Process().pid)})
-        setattr_(ProcessDriver, "service_status", lambda *_: me)
+        ProcessDriver.service_status = lambda *_: me  # type: ignore[method-assign]
     elif kind == "dead-already":
         current_run().driver.signal_service(HANDLER)
     elif kind == "not-stopped":
-        setattr_(ProcessDriver, "pause", lambda *_: None)
+        ProcessDriver.pause = lambda *_: None  # type: ignore[method-assign]
     else:
         raise ValueError(kind)

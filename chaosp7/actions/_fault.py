@@ -16,6 +16,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosp7.errors import ChaosP7Error, FaultError, HealError, NotVerifiedError
 from chaosp7.run.current import current_run
 from chaosp7.run.evidence import FaultRecord
+from chaosp7.run.planned import PlannedRun
 from chaosp7.run.run import Run
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.undo import Undo
@@ -107,6 +108,9 @@ def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run
     try:
         run = current_run()
         fault = fault_of(run)
+        if isinstance(run, PlannedRun):
+            run.planned.append((fault, record))
+            return "not injected: only planned"
         over = run.ending.over
         if over.is_set():
             return "not injected: the run is being ended"

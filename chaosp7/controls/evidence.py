@@ -18,21 +18,19 @@ verdict other than ``passed`` fails the journal, so that ``chaos run`` ends with
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from chaoslib.exceptions import InterruptExecution
+from chaoslib.types import Dry
 from rich.console import Console
 
-from chaosp7.errors import ChaosP7Error, ConfigError
-from chaosp7.platform import loader
-from chaosp7.run import preflight
+from chaosp7.errors import ChaosP7Error
 from chaosp7.run.current import close_run, current_run, open_run
-from chaosp7.run.evidence import Budget
-from chaosp7.run.run import Run, RunPlan
+from chaosp7.run.planned import PlannedRun
+from chaosp7.run.resolve import resolve
+from chaosp7.run.run import Run
 from chaosp7.run.summary import print_summary
-from chaosp7.safety.safeguards import safeguards_of
 
 __all__ = [
     "after_experiment_control",
@@ -88,21 +86,24 @@ def before_experiment_control(
     """
     run: Run | None = None
     try:
-        _refuse(unknown)
-        model = loader.load(platform)
-        preflight.check_names(context, model)
-        plan = RunPlan(
-            experiment=str(context["title"]),
+        model, plan = resolve(
+            context,
+            platform=platform,
             rate_per_s=rate_per_s,
             duration_s=duration_s,
             settle_s=settle_s,
             seed=seed,
-            budget=_budget(budget or {}),
+            budget=budget,
             drain_deadline_s=drain_deadline_s,
-            faults_expected=preflight.count_faults(context),
-            reports=Path(reports),
-            safeguards=safeguards_of(safeguards, defaults=default_safeguards),
+            reports=reports,
+            safeguards=safeguards,
+            default_safeguards=default_safeguards,
+            unknown=unknown,
         )
+        if _dry(context):
+            open_run(PlannedRun(model, plan))
+            logger.warning("Dry run (--dry %s): no platform, no load, no fault, no verdict", _dry(context))
+            return
         run = Run(model, plan)
         open_run(run)
         run.start()
@@ -128,8 +129,8 @@ def before_method_control(context: Mapping[str, Any], **_: Any) -> None:
     Args:
         context: the experiment.
     """
-    del context
-    current_run().guard_method()
+    if not _dry(context):
+        current_run().guard_method()
 
 
 def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None = None, **_: Any) -> None:
@@ -139,7 +140,9 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
         context: the experiment.
         state: the method's journal.
     """
-    del context, state
+    del state
+    if _dry(context):
+        return
     run = current_run()
     try:
         run.finish()
@@ -160,10 +163,13 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         context: the experiment.
         state: Chaos Toolkit's journal; gets the result under ``x-chaosp7``.
     """
-    del context
     if _failed_before_the_run:
         state[JOURNAL_KEY] = {"verdict": "error", "reasons": list(_failed_before_the_run)}
         _failed_before_the_run.clear()
+        return
+    if dry := _dry(context):
+        state[JOURNAL_KEY] = {"verdict": None, "dry": dry, "reasons": ["dry run: nothing was tested"]}
+        close_run()
         return
     run = current_run()
     run.unguard()
@@ -201,19 +207,13 @@ def _log(error: Exception) -> None:
     logger.error("%s", error, exc_info=None if isinstance(error, ChaosP7Error) else error)
 
 
-def _refuse(unknown: Mapping[str, Any]) -> None:
-    if unknown:
-        raise ConfigError(f"the evidence control has no argument {', '.join(sorted(unknown))}")
+def _dry(context: Mapping[str, Any]) -> str | None:
+    """Return how dry the experiment is; None if all of it is carried out, with or without pauses."""
+    dry = context.get("dry")
+    return str(dry.value) if isinstance(dry, Dry) and dry is not Dry.PAUSE else None
 
 
 def _console() -> Console:
     console = Console(stderr=True)
     # Where nobody has set a width (a file, CI), the table shall not be squeezed into 80 columns.
     return console if console.is_terminal else Console(stderr=True, width=130)
-
-
-def _budget(values: Mapping[str, Any]) -> Budget:
-    try:
-        return msgspec.convert(values, Budget, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"budget in the evidence control's arguments: {error}") from error
