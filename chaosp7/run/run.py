@@ -25,6 +25,7 @@ from chaosp7.run.accounting import Accounting, Accounts
 from chaosp7.run.ending import Ending
 from chaosp7.run.environment import this_machine
 from chaosp7.run.load import Load, LoadStatus
+from chaosp7.run.proxy_tax import measure_proxy_tax
 from chaosp7.run.reports import load_report, recovery_reports, tier_reports
 from chaosp7.run.rest import until_at_rest
 from chaosp7.run.verdict import Findings, judge
@@ -88,6 +89,7 @@ class Run:
         self._phases: list[ev.Phase] = []
         self._brought_up = False
         self._load: Load | None = None
+        self._proxy_tax: ev.ProxyTax | None = None
         self._load_report: ev.LoadReport | None = None
         self._recorder: Recorder | None = None
         self._guard: Guard | None = None
@@ -126,6 +128,7 @@ class Run:
         )
         bootstrap = self.driver.bootstrap
         self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles)
+        self._proxy_tax = measure_proxy_tax(self.model, self.driver.links)
         exchange = self.driver.endpoint(exchange_service)
         self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
         self._load.start(self.id, self.ledger)
@@ -284,6 +287,7 @@ class Run:
             tiers=tiers,
             source_loss=causes,
             recovery=self.recovery,
+            proxy_tax=self._proxy_tax,
         )
         ev.write(evidence, self.folder / "evidence.json")
         return evidence
