@@ -15,7 +15,9 @@ import pytest
 
 from chaosp7.embedded import kafka, provision
 from chaosp7.errors import ProvisionError
+from chaosp7.platform.loader import load
 from chaosp7.platform.process_driver import ProcessDriver
+from tests.chaos import PLATFORM
 from tests.clickhouse_process import ClickHouseProcess
 from tests.lite import Lite, lite_platform
 
@@ -119,5 +121,19 @@ def lite(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> It
         patch.setenv("CHAOSP7_STATE_DIR", str(state))
         driver = ProcessDriver(model)
         driver.up()
+    yield Lite(model, driver, state)
+    driver.down()
+
+
+@pytest.fixture(scope="module")
+def embedded(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lite]:
+    """The shipped platform, for a module: runs find it up. A test leaves it as whole as it was."""
+    del parts  # only have to be there
+    state = tmp_path_factory.mktemp("embedded")
+    model = load(PLATFORM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAOSP7_STATE_DIR", str(state))
+        driver = ProcessDriver(model)
+    driver.up()
     yield Lite(model, driver, state)
     driver.down()

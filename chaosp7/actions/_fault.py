@@ -8,6 +8,7 @@ by the watchdog if this process can't.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from threading import Event
 from typing import Protocol
 
 from chaoslib.exceptions import ActivityFailed
@@ -15,6 +16,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosp7.errors import ChaosP7Error, FaultError, HealError, NotVerifiedError
 from chaosp7.run.current import current_run
 from chaosp7.run.evidence import FaultRecord
+from chaosp7.run.planned import PlannedRun
 from chaosp7.run.run import Run
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.undo import Undo
@@ -64,8 +66,12 @@ class Fault(Protocol):
         """
         ...
 
-    def hold(self) -> None:
-        """Let it last."""
+    def hold(self, over: Event) -> None:
+        """Let it last, waiting in ``over.wait`` only.
+
+        Args:
+            over: set when the run has to end before its time: then return at once.
+        """
 
     def heal(self) -> None:
         """Undo it; harmless when there is nothing to undo.
@@ -102,8 +108,14 @@ def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run
     try:
         run = current_run()
         fault = fault_of(run)
+        if isinstance(run, PlannedRun):
+            run.planned.append((fault, record))
+            return "not injected: only planned"
+        over = run.ending.over
+        if over.is_set():
+            return "not injected: the run is being ended"
         run.faults.append(record)
-        carry_out(fault, record, run.fault_ledger(), run.id)
+        carry_out(fault, record, run.fault_ledger(), run.id, over)
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
     return "; ".join(record.proof)
@@ -114,6 +126,7 @@ def carry_out(
     record: FaultRecord,
     ledger: FaultLedger,
     run: str,
+    over: Event,
     now_ns: Callable[[], int] = time.monotonic_ns,
 ) -> FaultRecord:
     """Write a fault down, inject it, verify it, hold it, heal it, verify that.
@@ -124,6 +137,7 @@ def carry_out(
             interrupted leaves its trace.
         ledger: the fault ledger.
         run: the run's id.
+        over: set when the run has to end before its time.
         now_ns: the monotonic clock.
 
     Returns:
@@ -140,7 +154,9 @@ def carry_out(
         record.verified_start_ns, seen = fault.verify()
         record.proof.append(seen)
         logger.info("%s: %s", what, seen)
-        fault.hold()
+        fault.hold(over)
+        if over.is_set():
+            record.proof.append("cut short: the run was ended")
     except ChaosP7Error as error:
         record.error = str(error)
         raise _as_fault_error(what, error) from error

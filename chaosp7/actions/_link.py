@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from threading import Event
 from typing import Protocol
 
 import psutil
@@ -94,9 +95,9 @@ class LinkFault:
         )
         return seen_ns, f"read back: {what}"
 
-    def hold(self) -> None:
+    def hold(self, over: Event) -> None:
         """Let it last."""
-        time.sleep(self._duration_s)
+        over.wait(self._duration_s)
 
     def heal(self) -> None:
         """Make the link clean."""

@@ -1,6 +1,7 @@
 """What faults of a service have in common: its return to health is what heals them."""
 
 import time
+from threading import Event
 
 from chaosp7.errors import HealError, NotVerifiedError
 from chaosp7.platform.process_driver import ProcessDriver, Stopped
@@ -45,9 +46,9 @@ class ServiceFault:
         """The fault's own time, and that of its healing."""
         return self._duration_s + self._healthy_within_s + _MARGIN_S
 
-    def hold(self) -> None:
+    def hold(self, over: Event) -> None:
         """Let it last."""
-        time.sleep(self._duration_s)
+        over.wait(self._duration_s)
 
     def heal(self) -> None:
         """Start it and wait until it is healthy; nothing happens if it runs."""

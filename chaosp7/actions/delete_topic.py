@@ -4,6 +4,7 @@ Nothing is sent to a broker that would carry it out.
 """
 
 import time
+from threading import Event
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -65,7 +66,7 @@ class DeleteTopic:
             raise NotVerifiedError(f"the broker answered {self._answer or 'that it deletes it'}")
         return time.monotonic_ns(), f"deletion of {self.target} refused: {self._answer}"
 
-    def hold(self) -> None:
+    def hold(self, over: Event) -> None:
         """It is over at once."""
 
     def heal(self) -> None:

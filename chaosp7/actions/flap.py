@@ -1,6 +1,6 @@
 """Cut a link and heal it again and again, in a rhythm."""
 
-import time
+from threading import Event
 
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._link import Reached
@@ -30,14 +30,16 @@ class Flap(Refuse):
         self._healed_s = healed_s
         self._times = times
 
-    def hold(self) -> None:
+    def hold(self, over: Event) -> None:
         """Let it flap; the first cut has been made."""
-        time.sleep(self._cut_s)
+        over.wait(self._cut_s)
         for _ in range(self._times - 1):
+            if over.is_set():
+                return
             self._driver.links.enable(self.target)
-            time.sleep(self._healed_s)
+            over.wait(self._healed_s)
             self._driver.links.disable(self.target)
-            time.sleep(self._cut_s)
+            over.wait(self._cut_s)
 
 
 def flap_link(link: str, cut_s: float = 1.0, healed_s: float = 1.0, times: int = 5) -> str:

@@ -1,7 +1,7 @@
 """Part services into groups: nothing passes any link between two of them."""
 
-import time
 from collections.abc import Sequence
+from threading import Event
 
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._link import BOTH, LinkFault, Reached, directions
@@ -55,9 +55,9 @@ class Partition:
         seen = [cut.verify() for cut in self._cuts]
         return max(at_ns for at_ns, _ in seen), f"cut, read back: {', '.join(c.target for c in self._cuts)}"
 
-    def hold(self) -> None:
+    def hold(self, over: Event) -> None:
         """Let it last."""
-        time.sleep(self._duration_s)
+        over.wait(self._duration_s)
 
     def heal(self) -> None:
         """Make all links clean, also when one of them fails."""

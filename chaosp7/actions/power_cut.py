@@ -4,9 +4,9 @@ What a process had handed to the kernel survives it; what a real power cut takes
 cache isn't taken here.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TypeVar
 
 from chaosp7.actions._fault import inject_fault
@@ -65,9 +65,9 @@ class PowerCut:
         first_ns, last_ns = min(at for at, _ in seen), max(at for at, _ in seen)
         return last_ns, f"{len(seen)} services ended within {(last_ns - first_ns) / 1e6:.0f} ms"
 
-    def hold(self) -> None:
+    def hold(self, over: Event) -> None:
         """Let it last."""
-        time.sleep(self._duration_s)
+        over.wait(self._duration_s)
 
     def heal(self) -> None:
         """Start all at once, and wait until all are healthy."""

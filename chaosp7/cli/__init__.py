@@ -10,6 +10,7 @@ import click
 
 from chaosp7 import __version__
 from chaosp7.cli.heal import heal
+from chaosp7.cli.plan import plan
 from chaosp7.cli.platform import platform
 from chaosp7.cli.provision import provision
 from chaosp7.errors import ChaosP7Error
@@ -27,6 +28,7 @@ def commands() -> None:
 
 
 commands.add_command(heal)
+commands.add_command(plan)
 commands.add_command(platform)
 commands.add_command(provision)
 

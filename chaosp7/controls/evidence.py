@@ -18,24 +18,31 @@ verdict other than ``passed`` fails the journal, so that ``chaos run`` ends with
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from chaoslib.exceptions import InterruptExecution
+from chaoslib.types import Dry
 from rich.console import Console
 
-from chaosp7.errors import ChaosP7Error, ConfigError
-from chaosp7.platform import loader
-from chaosp7.run import preflight
+from chaosp7.errors import ChaosP7Error
 from chaosp7.run.current import close_run, current_run, open_run
-from chaosp7.run.evidence import Budget
-from chaosp7.run.run import Run, RunPlan
+from chaosp7.run.planned import PlannedRun
+from chaosp7.run.resolve import resolve
+from chaosp7.run.run import Run
 from chaosp7.run.summary import print_summary
 
-__all__ = ["after_experiment_control", "after_method_control", "before_experiment_control"]
+__all__ = [
+    "after_experiment_control",
+    "after_method_control",
+    "before_experiment_control",
+    "before_method_control",
+]
 
 logger = logging.getLogger("chaostoolkit")
+
+#: What Chaos Toolkit's own signal to end a run raises (`chaoslib.exit`): rollbacks are still played.
+_EXIT_GRACEFULLY = 20
 
 #: Where the journal holds the result.
 JOURNAL_KEY = "x-chaosp7"
@@ -51,6 +58,8 @@ def before_experiment_control(
     budget: Mapping[str, Any] | None = None,
     drain_deadline_s: float = 60,
     reports: str = "reports",
+    safeguards: Sequence[Mapping[str, Any]] = (),
+    default_safeguards: bool = True,
     **unknown: Any,
 ) -> None:
     """Check the experiment, bring the platform up if it is down, start recorder and load.
@@ -66,6 +75,10 @@ def before_experiment_control(
         budget: what is allowed: see `chaosp7.run.evidence.Budget`.
         drain_deadline_s: how long the tiers may take to come to rest after the load, seconds.
         reports: the folder that the run's own folder is made in.
+        safeguards: probes that are asked during the method; the first that misses its tolerance ends the
+            run: see `chaosp7.safety.safeguards`.
+        default_safeguards: whether free disk (256 MiB under the state folder) and available memory
+            (128 MiB) are among them.
         unknown: arguments that don't exist: an error.
 
     Raises:
@@ -73,20 +86,24 @@ def before_experiment_control(
     """
     run: Run | None = None
     try:
-        _refuse(unknown)
-        model = loader.load(platform)
-        preflight.check_names(context, model)
-        plan = RunPlan(
-            experiment=str(context["title"]),
+        model, plan = resolve(
+            context,
+            platform=platform,
             rate_per_s=rate_per_s,
             duration_s=duration_s,
             settle_s=settle_s,
             seed=seed,
-            budget=_budget(budget or {}),
+            budget=budget,
             drain_deadline_s=drain_deadline_s,
-            faults_expected=preflight.count_faults(context),
-            reports=Path(reports),
+            reports=reports,
+            safeguards=safeguards,
+            default_safeguards=default_safeguards,
+            unknown=unknown,
         )
+        if _dry(context):
+            open_run(PlannedRun(model, plan))
+            logger.warning("Dry run (--dry %s): no platform, no load, no fault, no verdict", _dry(context))
+            return
         run = Run(model, plan)
         open_run(run)
         run.start()
@@ -106,6 +123,16 @@ def before_experiment_control(
         raise
 
 
+def before_method_control(context: Mapping[str, Any], **_: Any) -> None:
+    """Begin to ask the safeguards.
+
+    Args:
+        context: the experiment.
+    """
+    if not _dry(context):
+        current_run().guard_method()
+
+
 def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None = None, **_: Any) -> None:
     """Let the load end, drain, and account, so that the steady state after it can be judged.
 
@@ -113,13 +140,20 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
         context: the experiment.
         state: the method's journal.
     """
-    del context, state
+    del state
+    if _dry(context):
+        return
     run = current_run()
     try:
         run.finish()
     except ChaosP7Error as error:
         _log(error)
         run.errors.append(str(error))
+    finally:
+        # Past the method nothing may interrupt Chaos Toolkit: it would lose its journal.
+        run.unguard()
+    if run.ending.over.is_set():
+        raise SystemExit(_EXIT_GRACEFULLY)  # nobody wants the steady state of a run that is aborted
 
 
 def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], **_: Any) -> None:
@@ -129,12 +163,18 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         context: the experiment.
         state: Chaos Toolkit's journal; gets the result under ``x-chaosp7``.
     """
-    del context
     if _failed_before_the_run:
         state[JOURNAL_KEY] = {"verdict": "error", "reasons": list(_failed_before_the_run)}
         _failed_before_the_run.clear()
         return
+    if dry := _dry(context):
+        state[JOURNAL_KEY] = {"verdict": None, "dry": dry, "reasons": ["dry run: nothing was tested"]}
+        close_run()
+        return
     run = current_run()
+    run.unguard()
+    if run.ending.reason is not None:
+        state["status"] = "aborted"
     try:
         evidence = run.conclude(state)
         state[JOURNAL_KEY] = {
@@ -167,19 +207,13 @@ def _log(error: Exception) -> None:
     logger.error("%s", error, exc_info=None if isinstance(error, ChaosP7Error) else error)
 
 
-def _refuse(unknown: Mapping[str, Any]) -> None:
-    if unknown:
-        raise ConfigError(f"the evidence control has no argument {', '.join(sorted(unknown))}")
+def _dry(context: Mapping[str, Any]) -> str | None:
+    """Return how dry the experiment is; None if all of it is carried out, with or without pauses."""
+    dry = context.get("dry")
+    return str(dry.value) if isinstance(dry, Dry) and dry is not Dry.PAUSE else None
 
 
 def _console() -> Console:
     console = Console(stderr=True)
     # Where nobody has set a width (a file, CI), the table shall not be squeezed into 80 columns.
     return console if console.is_terminal else Console(stderr=True, width=130)
-
-
-def _budget(values: Mapping[str, Any]) -> Budget:
-    try:
-        return msgspec.convert(values, Budget, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"budget in the evidence control's arguments: {error}") from error

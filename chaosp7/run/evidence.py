@@ -22,6 +22,7 @@ __all__ = [
     "LoadReport",
     "LostRange",
     "Phase",
+    "ProxyTax",
     "RecoveryReport",
     "TierReport",
     "read",
@@ -204,6 +205,26 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     interval_ms: dict[str, float]
 
 
+class ProxyTax(msgspec.Struct, frozen=True, kw_only=True):
+    """What a link's proxy adds to a round trip without a fault, measured before the load.
+
+    Attributes:
+        link: where it was measured.
+        n: pairs of round trips, one directly and one through the proxy.
+        direct_us: median past the proxy, microseconds.
+        proxied_us: median through it, microseconds.
+        added_us: median of the pairs' differences, microseconds.
+        uncertainty_us: half of its 95 % confidence interval, microseconds.
+    """
+
+    link: str
+    n: int
+    direct_us: float
+    proxied_us: float
+    added_us: float
+    uncertainty_us: float
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
@@ -222,6 +243,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     tiers: list[TierReport]
     source_loss: dict[str, int]
     recovery: list[RecoveryReport]
+    proxy_tax: ProxyTax | None = None
 
 
 def write(evidence: Evidence, path: Path) -> None:

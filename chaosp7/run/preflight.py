@@ -8,7 +8,7 @@ from typing import Any
 from chaosp7.errors import ConfigError
 from chaosp7.platform.model import Platform
 
-__all__ = ["check_names", "count_faults"]
+__all__ = ["check_names", "count_faults", "is_fault"]
 
 _ACTIONS = "chaosp7.actions."
 
@@ -44,8 +44,13 @@ def check_names(experiment: Mapping[str, Any], platform: Platform) -> None:
 
 def count_faults(experiment: Mapping[str, Any]) -> int:
     """Return how many activities of the method inject a fault."""
-    modules = [str(_provider(activity).get("module", "")) for activity in experiment.get("method") or ()]
-    return sum(1 for module in modules if module.startswith(_ACTIONS) and module not in _NOT_FAULTS)
+    return sum(1 for activity in experiment.get("method") or () if is_fault(activity))
+
+
+def is_fault(activity: Mapping[str, Any]) -> bool:
+    """Tell whether an activity injects a fault."""
+    module = str(_provider(activity).get("module", ""))
+    return module.startswith(_ACTIONS) and module not in _NOT_FAULTS
 
 
 def _activities(experiment: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
@@ -17,16 +18,29 @@ from chaosp7.recorder.timeline import Timeline
 from chaosp7.recovery.freshness import Look, replay
 from chaosp7.recovery.recovery import Outcome, TierRecovery, measure
 from chaosp7.run.accounting import Accounts
-from chaosp7.run.evidence import FaultRecord, LostRange, RecoveryReport, TierReport
+from chaosp7.run.evidence import FaultRecord, LoadReport, LostRange, RecoveryReport, TierReport
+from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.outage import own_end_ns
 
-__all__ = ["recovery_reports", "tier_reports"]
+__all__ = ["load_report", "recovery_reports", "tier_reports"]
 
 _RANGES_NAMED = 50
 _STABILITY_NS = 2_000_000_000
 
 #: The topic's reader may need its longest reconnect back-off before it sees a broker again.
 _TOPIC_RECONNECT_NS = 20_000_000
+
+
+def load_report(load: Load, status: LoadStatus) -> LoadReport:
+    """Return the load as the evidence holds it; one that still runs ends now."""
+    return LoadReport(
+        messages=status.sent,
+        rate_per_s=load.rate_per_s,
+        seed=load.seed,
+        start_ns=status.start_ns,
+        end_ns=status.end_ns or time.monotonic_ns(),
+        late_ms=status.late_ms,
+    )
 
 
 def tier_reports(accounts: Accounts, drained: Sequence[str]) -> list[TierReport]:

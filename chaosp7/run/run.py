@@ -13,7 +13,7 @@ from typing import Any
 
 from chaosp7.account.readers.topic import end_offsets
 from chaosp7.embedded.log import RateLimit
-from chaosp7.errors import HealError, MeasurementError, PlatformError, RunError
+from chaosp7.errors import ChaosP7Error, HealError, MeasurementError, PlatformError, RunError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.process_driver import ProcessDriver
@@ -22,14 +22,17 @@ from chaosp7.recorder.recorder import Recorder
 from chaosp7.recorder.source import Source
 from chaosp7.run import evidence as ev
 from chaosp7.run.accounting import Accounting, Accounts
+from chaosp7.run.ending import Ending
 from chaosp7.run.environment import this_machine
 from chaosp7.run.load import Load, LoadStatus
-from chaosp7.run.reports import recovery_reports, tier_reports
+from chaosp7.run.proxy_tax import measure_proxy_tax
+from chaosp7.run.reports import load_report, recovery_reports, tier_reports
 from chaosp7.run.rest import until_at_rest
 from chaosp7.run.verdict import Findings, judge
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.guard import Guard
 from chaosp7.safety.heal import heal, ledger_of, leftovers
+from chaosp7.safety.safeguards import Safeguard, Safeguards
 
 __all__ = ["Run", "RunPlan"]
 
@@ -60,6 +63,7 @@ class RunPlan:
     drain_deadline_s: float
     faults_expected: int
     reports: Path
+    safeguards: tuple[Safeguard, ...] = ()
 
 
 class Run:
@@ -78,11 +82,14 @@ class Run:
         self.faults: list[ev.FaultRecord] = []
         self.recovery: list[ev.RecoveryReport] = []
         self.finished = False
+        self.ending = Ending()
+        self._safeguards = Safeguards(plan.safeguards, self._abort)
         self.folder = Path()
         self._clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
         self._phases: list[ev.Phase] = []
         self._brought_up = False
         self._load: Load | None = None
+        self._proxy_tax: ev.ProxyTax | None = None
         self._load_report: ev.LoadReport | None = None
         self._recorder: Recorder | None = None
         self._guard: Guard | None = None
@@ -121,6 +128,7 @@ class Run:
         )
         bootstrap = self.driver.bootstrap
         self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles)
+        self._proxy_tax = measure_proxy_tax(self.model, self.driver.links)
         exchange = self.driver.endpoint(exchange_service)
         self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
         self._load.start(self.id, self.ledger)
@@ -145,6 +153,25 @@ class Run:
             raise HealError("the watchdog is gone: no fault is injected without it")
         return ledger_of(self.driver)
 
+    def guard_method(self) -> None:
+        """Begin to ask the safeguards: from now on one that is missed ends the run."""
+        self._safeguards.start()
+
+    def unguard(self) -> None:
+        """Stop asking the safeguards; can be repeated."""
+        self.ending.let_finish()
+        self._safeguards.stop()
+
+    def load_status(self) -> tuple[LoadStatus, float]:
+        """Return how far the load is, and its rate per second; may be called from any thread.
+
+        Raises:
+            MeasurementError: if the load failed, or the source isn't there.
+        """
+        exchange = self.driver.endpoint(self.model.the_service(Part.EXCHANGE))
+        load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
+        return load.checked_status(), load.rate_per_s
+
     @property
     def ledger(self) -> Path:
         """The run's ledger."""
@@ -168,6 +195,8 @@ class Run:
             MeasurementError: if anything can't be measured.
         """
         if self.finished or self._load is None or self._accounting is None:
+            return
+        if self.ending.over.is_set():
             return
         self.finished = True
         self._accounts = None  # one of mid-run must never pass for the final one
@@ -236,6 +265,8 @@ class Run:
         Args:
             journal: Chaos Toolkit's.
         """
+        if self.ending.over.is_set() and self._load is not None and self._load_report is None:
+            self._cut_short(self._load)
         final = self.finished and self._accounts is not None
         tiers = tier_reports(self._accounts, self._drained) if final and self._accounts else []
         causes = self._accounts.attribution.counts() if final and self._accounts else {}
@@ -249,6 +280,7 @@ class Run:
             faults=self.faults,
             faults_expected=self.plan.faults_expected,
             errors=self.errors,
+            aborted=self.ending.reason,
         )
         judgement = judge(journal, findings)
         evidence = ev.Evidence(
@@ -266,14 +298,21 @@ class Run:
             tiers=tiers,
             source_loss=causes,
             recovery=self.recovery,
+            proxy_tax=self._proxy_tax,
         )
         ev.write(evidence, self.folder / "evidence.json")
         return evidence
 
     def release(self) -> None:
-        """End load and recorder, and leave the platform as it was found."""
+        """End load and recorder, undo what is left of faults, leave the platform as it was found."""
         try:
-            if self._load is not None and not self.finished:
+            if self._guard is not None and self.driver.running():
+                # Faults whose own healing was interrupted; usually there are none.
+                heal(self.driver, ledger_of(self.driver).open_faults(self.id), "run")
+        except ChaosP7Error as error:
+            logger.warning("not healed: %s", error)
+        try:
+            if self._load is not None and self._load_report is None:
                 self._load.abort()
             self._load = None
         except MeasurementError as error:
@@ -288,6 +327,20 @@ class Run:
                 self._brought_up = False
             if self._guard is not None:
                 self._guard.release()
+
+    def _abort(self, reason: str) -> None:
+        self.ending.end(reason, lambda: bool(ledger_of(self.driver).open_faults(self.id)))
+
+    def _cut_short(self, load: Load) -> None:
+        """End the load as it is; what was sent isn't waited for."""
+        try:
+            status = load.status()
+            load.abort()
+        except MeasurementError as error:
+            self.errors.append(str(error))
+        else:
+            self._load_report = load_report(load, status)
+        self.recorder.stop()
 
     def _account(self, accounting: Accounting) -> Accounts:
         accounts = accounting.read(self.ledger)
@@ -314,14 +367,7 @@ class Run:
                 logger.info("%s of %s messages sent", f"{so_far.sent:,}", f"{messages:,}")
 
         ended = load.finish(messages, time.sleep, tell)
-        self._load_report = ev.LoadReport(
-            messages=ended.sent,
-            rate_per_s=load.rate_per_s,
-            seed=load.seed,
-            start_ns=ended.start_ns,
-            end_ns=ended.end_ns or time.monotonic_ns(),
-            late_ms=ended.late_ms,
-        )
+        self._load_report = load_report(load, ended)
         return self._load_report
 
     def _refuse_leftovers(self) -> None:

@@ -32,6 +32,13 @@ def print_summary(evidence: Evidence, console: Console) -> None:
     console.print(sentence(evidence), style=style, markup=False, highlight=False)
     for reason in evidence.reasons:
         console.print(f"  - {reason}", markup=False, highlight=False)
+    if tax := evidence.proxy_tax:
+        console.print(
+            f"Links run through proxies: each adds {tax.added_us / 1000:.3f} ms ± "
+            f"{tax.uncertainty_us / 1000:.3f} to a round trip ({tax.link}, {tax.n} pairs).",
+            markup=False,
+            highlight=False,
+        )
 
 
 def sentence(evidence: Evidence) -> str:

@@ -48,6 +48,7 @@ class Findings:
     Attributes:
         tiers_expected: the platform's tiers; one that isn't accounted for is an error.
         errors: what couldn't be measured, in words.
+        aborted: how a safeguard was missed that ended the run, in words.
         faults: the faults carried out.
         faults_expected: how many fault activities the method holds.
     """
@@ -61,6 +62,7 @@ class Findings:
     faults: Sequence[FaultRecord]
     faults_expected: int
     errors: Sequence[str]
+    aborted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def judge(journal: Mapping[str, Any], findings: Findings) -> Judgement:
         nothing speaks against it and every tier was accounted for.
     """
     reasons = [
-        *_from_journal(journal),
+        *_from_journal(journal, findings),
         *_from_faults(findings, ended_early=_ended_early(journal)),
         *_from_measurement(findings, journal),
         *_from_account(findings),
@@ -96,12 +98,16 @@ def judge(journal: Mapping[str, Any], findings: Findings) -> Judgement:
     return Judgement(reasons[0][0], tuple(text for _, text in reasons))
 
 
+_ENDED_EARLY = {"interrupted", "aborted"}
+
 _Reasons = Iterator[tuple[Verdict, str]]
 
 
-def _from_journal(journal: Mapping[str, Any]) -> _Reasons:
+def _from_journal(journal: Mapping[str, Any], findings: Findings) -> _Reasons:
     status = journal.get("status")
-    if status in {"interrupted", "aborted"}:
+    if findings.aborted is not None:
+        yield Verdict.ABORTED, findings.aborted
+    elif status in _ENDED_EARLY:
         yield Verdict(status), f"Chaos Toolkit says {status}"
     states = journal.get("steady_states") or {}
     before, after = states.get("before"), states.get("after")
@@ -113,9 +119,17 @@ def _from_journal(journal: Mapping[str, Any]) -> _Reasons:
             yield verdict, f"steady state {when} the method: {probe}"
     for section in ("run", "rollbacks"):
         for step in journal.get(section) or ():
-            if step.get("status") != "succeeded":
-                why = (step.get("exception") or ["it never ended"])[-1]
-                yield Verdict.ERROR, f"{step['activity']['name']}: {str(why).strip()}"
+            cut_short = "status" not in step and status in _ENDED_EARLY
+            if step.get("status") != "succeeded" and not cut_short:
+                why = str((step.get("exception") or ["it never ended"])[-1]).strip()
+                if not any(_told_by(fault, why) for fault in findings.faults):
+                    yield Verdict.ERROR, f"{step['activity']['name']}: {why}"
+
+
+def _told_by(fault: FaultRecord, why: str) -> bool:
+    """Tell whether an activity failed because its fault did, which has a verdict of its own."""
+    unseen = fault.verified_start_ns is None or fault.verified_end_ns is None
+    return fault.error is not None and unseen and f"{fault.kind} {fault.target}" in why
 
 
 def _unmet(state: Mapping[str, Any] | None) -> Iterator[str]:
@@ -165,7 +179,7 @@ def _from_measurement(findings: Findings, journal: Mapping[str, Any]) -> _Reason
 def _ended_early(journal: Mapping[str, Any]) -> bool:
     before = (journal.get("steady_states") or {}).get("before")
     unmet = before is not None and not before.get("steady_state_met")
-    return unmet or journal.get("status") in {"interrupted", "aborted"}
+    return unmet or journal.get("status") in _ENDED_EARLY
 
 
 def _from_account(findings: Findings) -> _Reasons:

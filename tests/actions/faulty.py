@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 from chaosp7.actions._fault import Fault, carry_out
 from chaosp7.run.evidence import FaultRecord
@@ -23,15 +24,15 @@ def carried_out(fault: Fault, folder: Path, meanwhile: Callable[[], None] = lamb
     ledger = FaultLedger(folder / "faults.jsonl")
     hold = fault.hold
 
-    def held() -> None:
+    def held(over: Event) -> None:
         (entry,) = ledger.open_faults()  # written down before it was injected, and open as long as it lasts
         assert (entry.kind, entry.target, list(entry.undo)) == (fault.kind, fault.target, list(fault.undo))
         meanwhile()
-        hold()
+        hold(over)
 
     fault.hold = held  # type: ignore[method-assign]
     record = FaultRecord(kind=fault.kind, target=fault.target)
-    carry_out(fault, record, ledger, "test")
+    carry_out(fault, record, ledger, "test", Event())
     assert ledger.open_faults() == []
     assert record.error is None
     times = (record.injected_ns, record.verified_start_ns, record.healed_ns, record.verified_end_ns)

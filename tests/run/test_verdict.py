@@ -60,6 +60,7 @@ def recovery(**changes: Any) -> list[RecoveryReport]:
 
 UNMET = {"steady_state_met": False, "probes": [
     {"activity": {"name": "fresh"}, "status": "succeeded", "tolerance_met": False, "output": 7}]}  # fmt: skip
+FAILED_FAULT = {"run": [{"status": "failed", "activity": {"name": "a"}, "exception": [f"ActivityFailed: {FAULT.kind} {FAULT.target}: no"]}]}  # fmt: skip
 
 ONE_THING_WRONG = {
     "a tier wasn't measured": (findings(tiers=GOOD.tiers[:1]), {}, Verdict.ERROR),
@@ -77,6 +78,12 @@ ONE_THING_WRONG = {
     "aborted": (GOOD, {"status": "aborted"}, Verdict.ABORTED),
     "steady state not met before": (findings(tiers=[], faults=[], recovery=[], faults_expected=0), {"steady_states": {"before": UNMET}}, Verdict.BASELINE_NOT_MET),
     "fault not verified": (findings(faults=fault(verified_start_ns=None)), {}, Verdict.FAULT_NOT_VERIFIED),
+    "a fault's action failed, as its fault isn't verified": (findings(faults=fault(verified_start_ns=None, error="no sign")), FAILED_FAULT, Verdict.FAULT_NOT_VERIFIED),
+    "a fault's action failed, as its fault isn't healed": (findings(faults=fault(verified_end_ns=None, error="no way")), FAILED_FAULT, Verdict.HEAL_FAILED),
+    "a fault's action failed in between": (findings(faults=fault(error="x")), FAILED_FAULT, Verdict.ERROR),
+    "an action failed beside a fault that isn't verified": (findings(faults=fault(verified_start_ns=None, error="no sign")), {"run": [{"status": "failed", "activity": {"name": "a"}, "exception": ["other"]}]}, Verdict.ERROR),
+    "a safeguard was missed": (findings(aborted="safeguard s: got 1", tiers=[]), {"status": "aborted", "run": [{"activity": {"name": "a"}}]}, Verdict.ABORTED),
+    "interrupted in an activity": (GOOD, {"status": "interrupted", "run": [{"activity": {"name": "a"}}]}, Verdict.INTERRUPTED),
     "fault never began": (findings(faults=[]), {}, Verdict.FAULT_NOT_VERIFIED),
     "fault not healed": (findings(faults=fault(verified_end_ns=None)), {}, Verdict.HEAL_FAILED),
     "a tier wasn't drained": (findings(tiers=tiers(drained=False)), {}, Verdict.DRAIN_TIMEOUT),

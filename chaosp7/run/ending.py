@@ -1,0 +1,69 @@
+"""How a run is ended before its time: faults are cut short first, then whatever else goes on.
+
+A fault waits in `over.wait` and not in ``time.sleep``: set, it lets every fault heal at once, also one
+that Chaos Toolkit runs in the background. Only when none is under way any more is the main thread
+interrupted, by Chaos Toolkit's own signal: an exception out of nowhere must not hit a fault that is
+being undone.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from chaosp7.errors import HealError
+
+__all__ = ["Ending"]
+
+logger = logging.getLogger("chaostoolkit")
+
+_LOOK_EVERY_S = 0.05
+
+#: After this time the main thread is interrupted whatever it does; what it leaves is healed after.
+_FAULTS_END_WITHIN_S = 120.0
+
+
+class Ending:
+    """The early end of one run; it comes once or never.
+
+    Attributes:
+        over: set when everything has to end.
+        reason: why, in words; None as long as it hasn't come.
+    """
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.reason: str | None = None
+        self._too_late = threading.Event()
+
+    def end(self, reason: str, under_way: Callable[[], bool]) -> None:
+        """End the run. Returns when the faults have ended and the main thread was told.
+
+        Args:
+            reason: why, in words.
+            under_way: whether a fault is.
+        """
+        self.reason = reason
+        logger.error("%s: the run is ended", reason)
+        self.over.set()
+        deadline = time.monotonic() + _FAULTS_END_WITHIN_S
+        while _true(under_way) and time.monotonic() < deadline and not self._too_late.is_set():
+            time.sleep(_LOOK_EVERY_S)
+        main = threading.main_thread().ident
+        chaos_toolkit_listens = callable(signal.getsignal(signal.SIGUSR1))
+        if main is not None and chaos_toolkit_listens and not self._too_late.is_set():
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    def let_finish(self) -> None:
+        """From now on leave the main thread alone: it is past what could be interrupted."""
+        self._too_late.set()
+
+
+def _true(under_way: Callable[[], bool]) -> bool:
+    try:
+        return under_way()
+    except HealError:
+        return False  # who can't tell isn't waited for; what is left is healed at the run's release
