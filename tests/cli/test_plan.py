@@ -38,8 +38,11 @@ def test_every_shipped_experiment_has_a_plan(path: Path, tmp_path: Path) -> None
     assert "123 messages/s" in done.stdout  # what its configuration says, not ${rate_per_s}
     assert "${" not in done.stdout
     faults = len(json.loads(path.read_text())["method"])
-    assert done.stdout.count("       fault     ") == faults
-    assert done.stdout.count("       undone    ") == faults
+    # Who leads and what a broker refuses is only known from the broker.
+    untold = done.stdout.count("what it does can only be told once the platform runs")
+    assert untold == (path.stem in {"leader-paused", "topic-deletion-refused"})
+    assert done.stdout.count("       fault     ") == faults - untold
+    assert done.stdout.count("       undone    ") == faults - untold
 
 
 def test_a_fault_is_told_with_its_arguments_its_limit_and_its_undoing(tmp_path: Path) -> None:
