@@ -34,6 +34,7 @@ AT = {
         ["pause"],
     ),
     "a fault in the background": ([HOLE | {"background": True}, NEXT | PAUSE], "Pausing after", ["blackhole", "kill"]),
+    "the load after the method": ([NEXT], "Load goes on for", ["kill"]),
     "a pause": ([NEXT | PAUSE, HOLE], "Pausing after", ["kill"]),
 }  # fmt: skip
 
@@ -63,7 +64,7 @@ def test_a_missed_safeguard_ends_the_run(
 ) -> None:
     wire = tmp_path / "wire"
     wire.touch()
-    experiment = write_experiment(tmp_path, method, safeguards=[tripwire(wire)])
+    experiment = write_experiment(tmp_path, method, duration_s=LONG_S, safeguards=[tripwire(wire)])
     run = run_short(experiment, embedded.state, tripped(wire, words), ENDS_WITHIN_S)
     assert_aborted(run, "safeguard tripwire: got False, tolerance True")
     evidence = evidence_of(run, tmp_path)

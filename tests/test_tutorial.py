@@ -12,6 +12,7 @@ import pytest
 from chaoslib.experiment import ensure_experiment_is_valid
 
 from chaosp7.cli import commands
+from chaosp7.safety.safeguards import DEFAULTS, safeguards_of
 
 REPOSITORY = Path(__file__).parents[1]
 TUTORIAL = (REPOSITORY / "docs" / "tutorial.md").read_text()
@@ -65,3 +66,14 @@ def test_the_experiment_that_it_makes_is_valid(monkeypatch: pytest.MonkeyPatch) 
     experiment["steady-state-hypothesis"]["probes"][-1] = probe
     monkeypatch.chdir(REPOSITORY)
     ensure_experiment_is_valid(experiment)
+
+
+def test_the_safeguards_of_the_safety_page_are_accepted() -> None:
+    text = (REPOSITORY / "docs" / "safety.md").read_text()
+    (block,) = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    given = json.loads(f"{{{block}}}")["safeguards"]
+    names = [one.name for one in safeguards_of(given, defaults=True)]
+    assert names == [*(one["name"] for one in given), *(one.name for one in DEFAULTS)]
+    for one in DEFAULTS:
+        least_mib = one.activity["tolerance"]["range"][0] // 1024 // 1024
+        assert f"`{one.name}` ({least_mib} MiB" in " ".join(text.split())

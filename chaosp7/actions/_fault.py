@@ -67,10 +67,13 @@ class Fault(Protocol):
         ...
 
     def hold(self, over: Event) -> None:
-        """Let it last, waiting in ``over.wait`` only.
+        """Let it last, waiting in ``over.wait`` only, and see that it has.
 
         Args:
             over: set when the run has to end before its time: then return at once.
+
+        Raises:
+            NotVerifiedError: if it is gone, or can't be seen any more.
         """
 
     def heal(self) -> None:
@@ -154,7 +157,7 @@ def carry_out(
         record.verified_start_ns, seen = fault.verify()
         record.proof.append(seen)
         logger.info("%s: %s", what, seen)
-        fault.hold(over)
+        _hold(fault, record, over)
         if over.is_set():
             record.proof.append("cut short: the run was ended")
     except ChaosP7Error as error:
@@ -165,6 +168,14 @@ def carry_out(
         _heal(fault, record, what, now_ns)
         ledger.close(entry, "run")
     return record
+
+
+def _hold(fault: Fault, record: FaultRecord, over: Event) -> None:
+    try:
+        fault.hold(over)
+    except NotVerifiedError:
+        record.lasted = False
+        raise
 
 
 def _heal(fault: Fault, record: FaultRecord, what: str, now_ns: Callable[[], int]) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 import psutil
 
 from chaosp7.errors import FaultError, HealError, NotVerifiedError
-from chaosp7.platform.links import Toxic
+from chaosp7.platform.links import LinkState, Toxic
 from chaosp7.platform.model import Platform
 from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.safety.undo import Undo, carry_out_undo
@@ -86,8 +86,7 @@ class LinkFault:
         """See that all toxics are in force, and that the client doesn't go round the proxy."""
         state = self._driver.links.state(self.target)
         seen_ns = time.monotonic_ns()
-        missing = [toxic.name for toxic in self._toxics if toxic.name not in state.toxics]
-        if missing or not state.enabled:
+        if not self._in_force(state):
             raise NotVerifiedError(f"reads back as {state}")
         self._refuse_bypass()
         what = ", ".join(
@@ -96,8 +95,25 @@ class LinkFault:
         return seen_ns, f"read back: {what}"
 
     def hold(self, over: Event) -> None:
-        """Let it last."""
+        """Let it last, and see that it is still in force: a Toxiproxy that was restarted has forgotten it."""
         over.wait(self._duration_s)
+        self.refuse_gone()
+
+    def refuse_gone(self) -> None:
+        """Make sure that the fault is still in force.
+
+        Raises:
+            NotVerifiedError: if it isn't, or that can't be seen.
+        """
+        try:
+            state = self._driver.links.state(self.target)
+        except FaultError as error:
+            raise NotVerifiedError(f"can't be seen at its end: {error}") from error
+        if not self._in_force(state):
+            raise NotVerifiedError(f"was gone before its end: reads back as {state}")
+
+    def _in_force(self, state: LinkState) -> bool:
+        return state.enabled and all(toxic.name in state.toxics for toxic in self._toxics)
 
     def heal(self) -> None:
         """Make the link clean."""

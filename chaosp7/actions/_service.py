@@ -47,8 +47,13 @@ class ServiceFault:
         return self._duration_s + self._healthy_within_s + _MARGIN_S
 
     def hold(self, over: Event) -> None:
-        """Let it last."""
+        """Let it last, and see that nobody has ended it meanwhile."""
         over.wait(self._duration_s)
+        if self._duration_s > 0 and not self._in_force():
+            raise NotVerifiedError(f"was gone before its end: {self.target} runs")
+
+    def _in_force(self) -> bool:
+        return self._driver.service_status(self.target).process is None
 
     def heal(self) -> None:
         """Start it and wait until it is healthy; nothing happens if it runs."""

@@ -40,6 +40,7 @@ class Flap(Refuse):
             over.wait(self._healed_s)
             self._driver.links.disable(self.target)
             over.wait(self._cut_s)
+        self.refuse_gone()
 
 
 def flap_link(link: str, cut_s: float = 1.0, healed_s: float = 1.0, times: int = 5) -> str:

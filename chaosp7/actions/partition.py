@@ -56,8 +56,10 @@ class Partition:
         return max(at_ns for at_ns, _ in seen), f"cut, read back: {', '.join(c.target for c in self._cuts)}"
 
     def hold(self, over: Event) -> None:
-        """Let it last."""
+        """Let it last, and see that every link is still cut."""
         over.wait(self._duration_s)
+        for cut in self._cuts:
+            cut.refuse_gone()
 
     def heal(self) -> None:
         """Make all links clean, also when one of them fails."""

@@ -53,6 +53,9 @@ class Pause(ServiceFault):
             time.sleep(0.001)
         return time.monotonic_ns(), f"PID {self._process.pid} stopped"
 
+    def _in_force(self) -> bool:
+        return self._process is not None and self._process.stopped()
+
     def heal(self) -> None:
         """Send SIGCONT."""
         self._driver.resume(self.target)

@@ -6,6 +6,7 @@ import time
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._link import LinkFault, Reached
 from chaosp7.errors import FaultError, NotVerifiedError
+from chaosp7.platform.links import LinkState
 from chaosp7.platform.ports import HOST
 
 __all__ = ["refuse_link"]
@@ -45,6 +46,9 @@ class Refuse(LinkFault):
             raise NotVerifiedError(f"port {port} still accepts connections")
         self._refuse_bypass()
         return seen_ns, f"port {port} refuses connections"
+
+    def _in_force(self, state: LinkState) -> bool:
+        return not state.enabled
 
 
 def refuse_link(link: str, duration_s: float = 10.0) -> str:

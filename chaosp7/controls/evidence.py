@@ -58,7 +58,7 @@ def before_experiment_control(
     budget: Mapping[str, Any] | None = None,
     drain_deadline_s: float = 60,
     reports: str = "reports",
-    safeguards: Sequence[Mapping[str, Any]] = (),
+    safeguards: Sequence[Mapping[str, Any]] | None = None,
     default_safeguards: bool = True,
     **unknown: Any,
 ) -> None:

@@ -96,6 +96,7 @@ class FaultRecord(msgspec.Struct, kw_only=True):
         healed_ns: when the undo was ordered.
         verified_end_ns: when the undo was seen to have taken effect.
         proof: what was seen, in words, one entry per observation.
+        lasted: False if it was gone, or couldn't be seen any more, before it was to be undone.
         error: why a step failed.
     """
 
@@ -107,6 +108,7 @@ class FaultRecord(msgspec.Struct, kw_only=True):
     healed_ns: int | None = None
     verified_end_ns: int | None = None
     proof: list[str] = []
+    lasted: bool = True
     error: str | None = None
 
 

@@ -30,7 +30,7 @@ def resolve(  # noqa: D417  # the control documents its arguments
     budget: Mapping[str, Any] | None,
     drain_deadline_s: float,
     reports: str,
-    safeguards: Sequence[Mapping[str, Any]],
+    safeguards: Sequence[Mapping[str, Any]] | None,
     default_safeguards: bool,
     unknown: Mapping[str, Any],
 ) -> tuple[Platform, RunPlan]:
@@ -57,7 +57,7 @@ def resolve(  # noqa: D417  # the control documents its arguments
         drain_deadline_s=drain_deadline_s,
         faults_expected=preflight.count_faults(context),
         reports=Path(reports),
-        safeguards=safeguards_of(safeguards, defaults=default_safeguards),
+        safeguards=safeguards_of(safeguards or (), defaults=default_safeguards),
     )
     return model, plan
 

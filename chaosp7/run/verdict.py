@@ -128,7 +128,7 @@ def _from_journal(journal: Mapping[str, Any], findings: Findings) -> _Reasons:
 
 def _told_by(fault: FaultRecord, why: str) -> bool:
     """Tell whether an activity failed because its fault did, which has a verdict of its own."""
-    unseen = fault.verified_start_ns is None or fault.verified_end_ns is None
+    unseen = None in {fault.verified_start_ns, fault.verified_end_ns} or not fault.lasted
     return fault.error is not None and unseen and f"{fault.kind} {fault.target}" in why
 
 
@@ -158,6 +158,8 @@ def _from_faults(findings: Findings, *, ended_early: bool) -> _Reasons:
             yield Verdict.FAULT_NOT_VERIFIED, f"{what} wasn't seen to take effect{why}"
         elif fault.verified_end_ns is None:
             yield Verdict.HEAL_FAILED, f"{what} wasn't seen to be undone{why}"
+        elif not fault.lasted:
+            yield Verdict.FAULT_NOT_VERIFIED, f"{what} wasn't in force for as long as asked{why}"
 
 
 def _from_measurement(findings: Findings, journal: Mapping[str, Any]) -> _Reasons:

@@ -80,6 +80,7 @@ ONE_THING_WRONG = {
     "fault not verified": (findings(faults=fault(verified_start_ns=None)), {}, Verdict.FAULT_NOT_VERIFIED),
     "a fault's action failed, as its fault isn't verified": (findings(faults=fault(verified_start_ns=None, error="no sign")), FAILED_FAULT, Verdict.FAULT_NOT_VERIFIED),
     "a fault's action failed, as its fault isn't healed": (findings(faults=fault(verified_end_ns=None, error="no way")), FAILED_FAULT, Verdict.HEAL_FAILED),
+    "a fault was gone before its time": (findings(faults=fault(lasted=False, error="gone")), FAILED_FAULT, Verdict.FAULT_NOT_VERIFIED),
     "a fault's action failed in between": (findings(faults=fault(error="x")), FAILED_FAULT, Verdict.ERROR),
     "an action failed beside a fault that isn't verified": (findings(faults=fault(verified_start_ns=None, error="no sign")), {"run": [{"status": "failed", "activity": {"name": "a"}, "exception": ["other"]}]}, Verdict.ERROR),
     "a safeguard was missed": (findings(aborted="safeguard s: got 1", tiers=[]), {"status": "aborted", "run": [{"activity": {"name": "a"}}]}, Verdict.ABORTED),
