@@ -9,6 +9,7 @@ import msgspec
 
 from chaosp7.errors import FaultError, HealError, PlatformError
 from chaosp7.platform.process_driver import ProcessDriver, ServiceState
+from chaosp7.stress.helper import end_helper, helpers
 
 __all__ = ["Undo", "carry_out_undo", "is_undone"]
 
@@ -20,11 +21,12 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One step; carrying it out again does no harm.
 
     Attributes:
-        op: ``start`` a service that is down, ``resume`` one that is stopped, or ``heal-link``.
-        target: the service or the link.
+        op: ``start`` a service that is down, ``resume`` one that is stopped, ``heal-link``, or
+            ``end-helper``.
+        target: the service, the link, or the helper's token.
     """
 
-    op: Literal["start", "resume", "heal-link"]
+    op: Literal["start", "resume", "heal-link", "end-helper"]
     target: str
 
 
@@ -39,7 +41,9 @@ def carry_out_undo(undo: Undo, driver: ProcessDriver) -> None:
         PlatformError: if the platform doesn't do it.
         HealError: if a link isn't clean afterwards.
     """
-    if undo.op == "start":
+    if undo.op == "end-helper":
+        end_helper(undo.target)
+    elif undo.op == "start":
         driver.start(undo.target, wait_s=0)
     elif undo.op == "resume":
         driver.resume(undo.target)
@@ -65,6 +69,8 @@ def is_undone(undo: Undo, driver: ProcessDriver) -> bool:
         undo: the step.
         driver: of the platform.
     """
+    if undo.op == "end-helper":
+        return not helpers(undo.target)  # it lives without the platform
     if not driver.running():
         return True  # what doesn't run is neither stopped nor cut
     with suppress(PlatformError, FaultError):

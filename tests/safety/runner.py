@@ -11,9 +11,12 @@ from collections.abc import Callable
 
 from chaosp7.actions._fault import Fault
 from chaosp7.actions._link import LinkFault
+from chaosp7.actions.cpu_stress import CpuStress
 from chaosp7.actions.kill import Kill
+from chaosp7.actions.memory_pressure import MemoryPressure
 from chaosp7.actions.partition import Partition
 from chaosp7.actions.pause import Pause
+from chaosp7.actions.power_cut import PowerCut
 from chaosp7.actions.refuse import Refuse
 from chaosp7.platform.links import Toxic
 from chaosp7.platform.process_driver import ProcessDriver
@@ -30,6 +33,9 @@ FAULTS: dict[str, Callable[[Lite], Fault]] = {
     "kill": lambda lite: Kill(lite.driver, HANDLER, 60, 20),
     "refuse": lambda lite: Refuse(lite, KAFKA_LINK, 60),
     "blackhole": lambda lite: LinkFault(lite, "blackhole", KAFKA_LINK, 60, HOLE),
+    "cpu-stress": lambda lite: CpuStress(lite.driver, HANDLER, 1, 60),
+    "memory-pressure": lambda _lite: MemoryPressure(1024, 64, 60),
+    "power-cut": lambda lite: PowerCut(lite, ["toxiproxy", HANDLER, "feed-handler-binance"], 60, 20),
     "partition": lambda lite: Partition(lite, [[HANDLER, "feed-handler-binance"], ["redpanda"]], 60),
 }
 
