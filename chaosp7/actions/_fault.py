@@ -149,7 +149,8 @@ def carry_out(
     Raises:
         FaultError: if a step failed; healing was tried all the same.
     """
-    what = f"{fault.kind} {fault.target}"
+    # As in the evidence: the verdict tells by it that an activity failed because this fault did.
+    what = f"{record.kind} {record.target}"
     entry = ledger.open(run, fault.kind, fault.target, fault.undo, fault.max_s)
     try:
         record.injected_ns = now_ns()
