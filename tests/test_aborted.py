@@ -1,5 +1,6 @@
 """A safeguard that is missed ends a run by `chaos run`, wherever it is, and leaves nothing behind."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ import pytest
 
 from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.safety.heal import ledger_of
-from tests.chaos import ChaosRun
+from tests.chaos import ChaosRun, read_journal
 from tests.lite import EXCHANGE_LINK, HANDLER, Lite
-from tests.short import action, evidence_of, run_short, until_said, write_experiment
+from tests.short import action, evidence_of, run_short, running, until_said, write_experiment
 
 LONG_S = 100
 #: What is left of a run after a safeguard is missed takes seconds; the faults here would take LONG_S.
@@ -78,6 +79,20 @@ def test_a_missed_safeguard_ends_the_run(
     assert all(status.healthy for status in embedded.driver.status().values())
     short = write_experiment(tmp_path, [])
     assert run_short(short, embedded.state).verdict == "passed"
+
+
+def test_a_sigterm_in_a_fault_heals_it_and_ends_the_run(embedded: Lite, tmp_path: Path) -> None:
+    experiment = write_experiment(tmp_path, [HOLE, NEXT])
+    with running(experiment, embedded.state) as process:
+        until_said(tmp_path / "output", "read back")
+        process.send_signal(signal.SIGTERM)
+        process.wait(ENDS_WITHIN_S)
+    output = (tmp_path / "output").read_text()
+    run = ChaosRun(process.returncode, read_journal(tmp_path), output)
+    assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), output
+    (fault,) = evidence_of(run, tmp_path).faults
+    assert fault.verified_end_ns is not None
+    assert ledger_of(embedded.driver).open_faults() == []
 
 
 def test_a_run_that_is_aborted_takes_down_what_it_brought_up(

@@ -1,6 +1,7 @@
 """What a run rests on fails in mid-run, behind its back: it ends in bounded time, and never as passed."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_a_clickhouse_that_crashes_again_and_again_ends_the_run_in_time(
 
     def spoil() -> None:
         data.rename(aside)
-        data.write_text("not a folder")
+        (data / "chaosp7-config.xml").mkdir(parents=True)  # where it writes its configuration's file
 
     method = action("kill", "kill_service", service="clickhouse", duration_s=4, healthy_within_s=5)
     experiment = write_experiment(tmp_path, [method], drain_deadline_s=10)
@@ -137,10 +138,10 @@ def test_a_clickhouse_that_crashes_again_and_again_ends_the_run_in_time(
         run = run_short(experiment, embedded.state, once_said("ended by SIGKILL", spoil), ENDS_WITHIN_S)
         status = embedded.driver.service_status("clickhouse")
         assert not status.healthy
-        assert status.restarts > 0
+        assert status.restarts > 1
     finally:
         embedded.driver.stop("clickhouse")
-        data.unlink()
+        shutil.rmtree(data)
         aside.rename(data)
     assert_told(run, tmp_path, {"error", "heal-failed"})
     (fault,) = evidence_of(run, tmp_path).faults

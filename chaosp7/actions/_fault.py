@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Protocol
 
-from chaoslib.exceptions import ActivityFailed
+from chaoslib.exceptions import ActivityFailed, InterruptExecution
 
 from chaosp7.errors import ChaosP7Error, FaultError, HealError, NotVerifiedError
 from chaosp7.run.current import current_run
+from chaosp7.run.ending import EXIT_GRACEFULLY
 from chaosp7.run.evidence import FaultRecord
 from chaosp7.run.planned import PlannedRun
 from chaosp7.run.run import Run
@@ -121,6 +122,9 @@ def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run
         carry_out(fault, record, run.fault_ledger(), run.id, over)
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
+    except InterruptExecution as error:
+        # A SIGTERM. chaoslib 1.44 takes it for a failed activity and goes on; this it lets pass.
+        raise SystemExit(EXIT_GRACEFULLY) from error
     return "; ".join(record.proof)
 
 
@@ -149,7 +153,8 @@ def carry_out(
     Raises:
         FaultError: if a step failed; healing was tried all the same.
     """
-    what = f"{fault.kind} {fault.target}"
+    # As in the evidence: the verdict tells by it that an activity failed because this fault did.
+    what = f"{record.kind} {record.target}"
     entry = ledger.open(run, fault.kind, fault.target, fault.undo, fault.max_s)
     try:
         record.injected_ns = now_ns()

@@ -27,6 +27,7 @@ from rich.console import Console
 
 from chaosp7.errors import ChaosP7Error
 from chaosp7.run.current import close_run, current_run, open_run
+from chaosp7.run.ending import EXIT_GRACEFULLY
 from chaosp7.run.planned import PlannedRun
 from chaosp7.run.resolve import resolve
 from chaosp7.run.run import Run
@@ -40,9 +41,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("chaostoolkit")
-
-#: What Chaos Toolkit's own signal to end a run raises (`chaoslib.exit`): rollbacks are still played.
-_EXIT_GRACEFULLY = 20
 
 #: Where the journal holds the result.
 JOURNAL_KEY = "x-chaosp7"
@@ -153,7 +151,7 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
         # Past the method nothing may interrupt Chaos Toolkit: it would lose its journal.
         run.unguard()
     if run.ending.over.is_set():
-        raise SystemExit(_EXIT_GRACEFULLY)  # nobody wants the steady state of a run that is aborted
+        raise SystemExit(EXIT_GRACEFULLY)  # nobody wants the steady state of a run that is aborted
 
 
 def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], **_: Any) -> None:

@@ -16,9 +16,12 @@ from collections.abc import Callable
 
 from chaosp7.errors import HealError
 
-__all__ = ["Ending"]
+__all__ = ["EXIT_GRACEFULLY", "Ending"]
 
 logger = logging.getLogger("chaostoolkit")
+
+#: What Chaos Toolkit's own signal to end a run raises (`chaoslib.exit`): rollbacks are still played.
+EXIT_GRACEFULLY = 20
 
 _LOOK_EVERY_S = 0.05
 

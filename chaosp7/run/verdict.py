@@ -6,7 +6,7 @@ In this order of precedence (the first that holds is the verdict)::
     interrupted         the run was ended from outside
     aborted             a safeguard ended it
     baseline-not-met    the steady state wasn't met before the method: nothing was measured
-    fault-not-verified  a fault was ordered, but nothing shows that it took effect
+    fault-not-verified  a fault was ordered, but nothing shows that it took effect, or that it lasted
     heal-failed         a fault couldn't be undone
     drain-timeout       a tier was still moving at the drain's deadline
     deviated            a budget was exceeded, or the steady state wasn't met afterwards
