@@ -49,7 +49,16 @@ class ServiceFault:
     def hold(self, over: Event) -> None:
         """Let it last, and see that nobody has ended it meanwhile."""
         over.wait(self._duration_s)
-        if self._duration_s > 0 and not self._in_force():
+        if self._duration_s > 0:
+            self.refuse_gone()
+
+    def refuse_gone(self) -> None:
+        """See that it is still in force.
+
+        Raises:
+            NotVerifiedError: if it isn't.
+        """
+        if not self._in_force():
             raise NotVerifiedError(f"was gone before its end: {self.target} runs")
 
     def _in_force(self) -> bool:

@@ -3,7 +3,7 @@
 import time
 from threading import Event
 
-from chaosp7.errors import HealError
+from chaosp7.errors import HealError, NotVerifiedError
 from chaosp7.safety.undo import Undo
 from chaosp7.stress.helper import Helper, helpers, new_token
 
@@ -44,8 +44,10 @@ class StressFault:
         self._helper.start()
 
     def hold(self, over: Event) -> None:
-        """Let it last."""
+        """Let it last, and see that the helper did."""
         over.wait(self._duration_s)
+        if not helpers(self._helper.token):
+            raise NotVerifiedError("was gone before its end: the helper has ended")
 
     def heal(self) -> None:
         """End the helper."""

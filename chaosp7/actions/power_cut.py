@@ -66,8 +66,10 @@ class PowerCut:
         return last_ns, f"{len(seen)} services ended within {(last_ns - first_ns) / 1e6:.0f} ms"
 
     def hold(self, over: Event) -> None:
-        """Let it last."""
+        """Let it last, and see that nothing came back meanwhile."""
         over.wait(self._duration_s)
+        for kill in self._kills:
+            kill.refuse_gone()
 
     def heal(self) -> None:
         """Start all at once, and wait until all are healthy."""

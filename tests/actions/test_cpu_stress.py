@@ -6,7 +6,7 @@ import pytest
 
 from chaosp7.actions.cpu_stress import CpuStress
 from chaosp7.errors import ConfigError, NotVerifiedError, PlatformError
-from chaosp7.stress.helper import helpers
+from chaosp7.stress.helper import end_helper, helpers
 from tests.actions.faulty import carried_out
 from tests.lite import HANDLER, Lite
 
@@ -30,6 +30,12 @@ def test_loops_that_get_nothing_are_not_verified(
     monkeypatch.setattr(fault, "inject", lambda: None)
     with pytest.raises(NotVerifiedError, match=r"got 0\.00 s"):
         carried_out(fault, tmp_path)
+
+
+def test_a_helper_that_ends_too_early_is_told(lite: Lite, tmp_path: Path) -> None:
+    fault = CpuStress(lite.driver, HANDLER, 1, 0.2)
+    with pytest.raises(NotVerifiedError, match="the helper has ended"):
+        carried_out(fault, tmp_path, lambda: end_helper(fault.undo[0].target))
 
 
 @pytest.mark.parametrize("workers", [-1, 65])

@@ -36,6 +36,15 @@ def test_a_power_cut_of_what_is_dead_already_is_not_verified(lite: Lite, tmp_pat
     assert all(status.healthy for status in lite.driver.status().values())
 
 
+def test_a_service_that_comes_back_too_early_is_told(lite: Lite, tmp_path: Path) -> None:
+    with pytest.raises(NotVerifiedError, match="gone before its end: toxiproxy runs"):
+        carried_out(PowerCut(lite, ["toxiproxy"], 0.2, 60), tmp_path, lambda: start(lite, "toxiproxy"))
+
+
+def start(lite: Lite, service: str) -> None:
+    lite.driver.start(service)
+
+
 def test_a_service_is_not_named_twice(lite: Lite) -> None:
     with pytest.raises(ConfigError, match="named twice"):
         PowerCut(lite, ["redpanda", "redpanda"], 0.1, 60)
