@@ -2,8 +2,9 @@
 
 Planning is what a small query costs, a few milliseconds per table, not reading. So a look first
 asks which parts each table has, and only what has changed since is queried, and of that only
-what lies above the head that is known already. Min, max and count tell whether the rows follow on
-without a hole; only where they don't, a further query fetches the ranges.
+isn't known to be visible already: what lies above the top, or in a hole. Min, max and count tell
+whether the rows follow on without a hole; only where they don't, a further query fetches the ranges.
+A hole that never fills (messages that the source lost) costs nothing: what came after it is known.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from dataclasses import dataclass
 from chaosp7.account.feeds import Feed
 from chaosp7.platform.clickhouse import literal
 from chaosp7.platform.model import Tier, TierKind
+from chaosp7.recorder.heads import Known
 
 __all__ = ["Row", "Watch", "islands", "news", "parse", "parse_parts", "parts"]
+
+#: Holes of one feed that a query names one by one.
+_HOLES_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +47,14 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one tier has of one feed above its head.
+    """What one tier has of one feed that wasn't known.
 
     Attributes:
         tier: the tier's name.
         feed: index of the feed.
-        lowest: lowest sequence above the head (a candle tier: 0).
+        lowest: lowest such sequence (a candle tier: 0).
         highest: highest one (a candle tier: 0).
-        count: rows above the head (a candle tier: trades counted in all).
+        count: such rows (a candle tier: trades counted in all).
     """
 
     tier: str
@@ -87,13 +92,13 @@ def parse_parts(tsv: bytes) -> dict[str, set[str]]:
     return result
 
 
-def news(watch: Watch, tables: Collection[str], heads: Mapping[str, Sequence[int]]) -> str:
-    """Return the query for what some tables have above the heads.
+def news(watch: Watch, tables: Collection[str], known: Mapping[str, Sequence[Known]]) -> str:
+    """Return the query for what some tables have that isn't known.
 
     Args:
         watch: what is watched.
         tables: those that have changed, at least one.
-        heads: tier -> known head of each feed.
+        known: tier -> what is visible of each feed.
 
     Returns:
         A SELECT of tier, exchange, symbol, lowest, highest, count.
@@ -113,15 +118,15 @@ def news(watch: Watch, tables: Collection[str], heads: Mapping[str, Sequence[int
             elif table in tables:
                 selects.append(
                     f"SELECT {literal(name)} AS tier, exchange, symbol, min(sequence), max(sequence), "
-                    f"count() FROM ({rows}) WHERE {_above(watch.feeds, heads[name])} "
+                    f"count() FROM ({rows}) WHERE {_unknown(watch.feeds, known[name])} "
                     "GROUP BY exchange, symbol"
                 )
     # A few hundred rows don't need threads; starting them costs a quarter of the query.
     return " UNION ALL ".join(selects) + " SETTINGS max_threads = 1"
 
 
-def islands(tier: Tier, feeds: Sequence[Feed], heads: Sequence[int]) -> str:
-    """Return the query for the ranges that a table tier has above its heads.
+def islands(tier: Tier, feeds: Sequence[Feed], known: Sequence[Known]) -> str:
+    """Return the query for the ranges that a table tier has and that aren't known.
 
     Consecutive sequences share the difference to their row number: the classic grouping of
     "gaps and islands".
@@ -130,7 +135,7 @@ def islands(tier: Tier, feeds: Sequence[Feed], heads: Sequence[int]) -> str:
         A SELECT of exchange, symbol, first, last.
     """
     distinct = (
-        f"SELECT DISTINCT exchange, symbol, sequence FROM ({tier.all_rows}) WHERE {_above(feeds, heads)}"
+        f"SELECT DISTINCT exchange, symbol, sequence FROM ({tier.all_rows}) WHERE {_unknown(feeds, known)}"
     )
     numbered = (
         "SELECT exchange, symbol, sequence, toInt64(sequence) - toInt64(row_number() OVER "
@@ -157,8 +162,20 @@ def parse(tsv: bytes, feeds: Sequence[Feed]) -> list[Row]:
     return rows
 
 
-def _above(feeds: Sequence[Feed], heads: Sequence[int]) -> str:
+def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:
     # A look-up costs a quarter of a chain of ORs, and the engine doesn't compile it each time anew.
     names = ", ".join(literal(f"{feed.exchange} {feed.symbol}") for feed in feeds)
-    known = ", ".join(f"toUInt64({max(head, 0)})" for head in heads)
-    return f"sequence > transform(concat(exchange, ' ', symbol), [{names}], [{known}], toUInt64(0))"
+    tops = ", ".join(f"toUInt64({max(feed.top, 0)})" for feed in known)
+    above = f"sequence > transform(concat(exchange, ' ', symbol), [{names}], [{tops}], toUInt64(0))"
+    return " OR ".join(
+        [above, *(_in_holes(*pair) for pair in zip(feeds, known, strict=True) if pair[1].holes)]
+    )
+
+
+def _in_holes(feed: Feed, known: Known) -> str:
+    holes = known.holes
+    if len(holes) > _HOLES_MAX:
+        # Few and wide: what is known in between comes once more, which does no harm.
+        holes = ((holes[0][0], holes[-1][1]),)
+    ranges = " OR ".join(f"sequence BETWEEN {first} AND {last}" for first, last in holes)
+    return f"(exchange = {literal(feed.exchange)} AND symbol = {literal(feed.symbol)} AND ({ranges}))"

@@ -10,7 +10,7 @@ from chaosp7.account.feeds import Feed
 from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import TierKind
-from chaosp7.recorder.heads import Range
+from chaosp7.recorder.heads import Known, Range
 from chaosp7.recorder.table_query import Watch, islands, news, parse, parse_parts, parts
 from chaosp7.recorder.timeline import Timeline
 
@@ -94,26 +94,28 @@ class TableSampler(threading.Thread):
 
     def _news(self, changed: set[str], touched: set[str]) -> list[tuple[str, list[Range], dict[int, int]]]:
         watch = self._watch
-        heads = {name: self._timelines[name].heads() for name in touched}
-        answer = self._clickhouse.tsv(news(watch, changed, heads))
+        known = {name: self._timelines[name].known() for name in touched}
+        answer = self._clickhouse.tsv(news(watch, changed, known))
         ranges: dict[str, list[Range]] = defaultdict(list)
         counts: dict[str, dict[int, int]] = defaultdict(dict)
         with_holes = set()
         for row in parse(answer, watch.feeds):
             if watch.tiers[row.tier].kind is TierKind.CANDLES:
-                known = counts[row.tier].get(row.feed, -watch.baseline[row.tier][row.feed])
-                counts[row.tier][row.feed] = known + row.count
-            elif row.lowest == heads[row.tier][row.feed] + 1 and row.highest - row.lowest + 1 == row.count:
+                so_far = counts[row.tier].get(row.feed, -watch.baseline[row.tier][row.feed])
+                counts[row.tier][row.feed] = so_far + row.count
+            elif (
+                row.lowest == known[row.tier][row.feed].top + 1 and row.highest - row.lowest + 1 == row.count
+            ):
                 ranges[row.tier].append((row.feed, row.lowest, row.highest))
             else:
                 with_holes.add(row.tier)
         for name in with_holes:
-            ranges[name] = self._islands(name, heads[name])
+            ranges[name] = self._islands(name, known[name])
         return [(name, ranges[name], counts[name]) for name in touched]
 
-    def _islands(self, name: str, heads: Sequence[int]) -> list[Range]:
+    def _islands(self, name: str, known: Sequence[Known]) -> list[Range]:
         indices = {feed: i for i, feed in enumerate(self._watch.feeds)}
-        answer = self._clickhouse.tsv(islands(self._watch.tiers[name], self._watch.feeds, heads))
+        answer = self._clickhouse.tsv(islands(self._watch.tiers[name], self._watch.feeds, known))
         found = []
         for line in answer.decode().splitlines():
             exchange, symbol, first, last = line.split("\t")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from chaosp7.recorder.heads import Heads, Range
+from chaosp7.recorder.heads import Heads, Known, Range
 from chaosp7.recovery.samples import Sample
 
 __all__ = ["Timeline"]
@@ -71,7 +71,12 @@ class Timeline:
     def heads(self) -> list[int]:
         """Return the contiguous head of each feed."""
         with self._lock:
-            return list(self._heads.heads)
+            return self._heads.heads
+
+    def known(self) -> list[Known]:
+        """Return what is visible of each feed."""
+        with self._lock:
+            return self._heads.known()
 
     def complete(self, last: list[int]) -> bool:
         """Return whether everything up to the last sequence of every feed is visible."""

@@ -23,6 +23,11 @@ def test_heads_agree_with_a_set_of_single_sequences(first: int, ranges: list[tup
             head += 1
         assert heads.heads == [head]
         assert heads.visible == len(seen)
+        (known,) = heads.known()
+        assert known.top == max(seen, default=first - 1)
+        holes = [s for low, high in known.holes for s in range(low, high + 1)]
+        assert holes == [s for s in range(first, known.top) if s not in seen]
+        assert all(b[0] > a[1] + 1 for a, b in pairwise(known.holes))
         assert heads.complete([head])
         assert not heads.complete([head + 1])
 

@@ -100,6 +100,31 @@ def test_a_hole_holds_the_head_until_it_is_filled(watched: Watched) -> None:
     watched.until_heads("raw", [130, 0])
 
 
+def test_what_comes_after_a_hole_that_never_fills_is_told_once(watched: Watched) -> None:
+    watched.insert("binance", 101, 110)
+    for first in (121, 131, 141):
+        watched.insert("binance", first, first + 9)
+        watched.until(lambda first=first: watched.timelines["raw"].known()[0].top == first + 9)  # type: ignore[misc]
+    told = [r for sample in watched.timelines["raw"].samples for r in sample.new]
+    assert sum(last - first + 1 for _, first, last in told) == 40
+    assert watched.timelines["raw"].heads() == [110, 0]
+
+
+@pytest.mark.parametrize("holes", [3, 20])
+def test_holes_are_filled_in_any_order(watched: Watched, holes: int) -> None:
+    watched.run(
+        "INSERT INTO watch.kraken SELECT 'kraken', 'BTC/USD', number FROM numbers(1, 100) "
+        f"WHERE number > {2 * holes} OR number % 2 = 0"
+    )
+    watched.until(lambda: watched.timelines["raw"].known()[1].top == 100)
+    assert len(watched.timelines["raw"].known()[1].holes) == holes
+    watched.insert("kraken", 3, 3)
+    watched.until(lambda: len(watched.timelines["raw"].known()[1].holes) == holes - 1)
+    assert watched.timelines["raw"].heads() == [100, 0]
+    watched.insert("kraken", 1, 2 * holes)  # once more what was there, too
+    watched.until_heads("raw", [100, 100])
+
+
 def test_rows_that_were_there_twice_count_once(watched: Watched) -> None:
     watched.insert("kraken", 1, 5)
     watched.insert("kraken", 4, 9)
