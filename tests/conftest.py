@@ -16,6 +16,7 @@ import pytest
 from chaosp7.embedded import kafka, provision
 from chaosp7.errors import ProvisionError
 from chaosp7.platform.loader import load
+from chaosp7.platform.model import Platform
 from chaosp7.platform.process_driver import ProcessDriver
 from tests.chaos import PLATFORM
 from tests.clickhouse_process import ClickHouseProcess
@@ -115,25 +116,20 @@ def clickhouse_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli
 def lite(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lite]:
     """A platform up to the broker, for the session. A test leaves it as whole as it was."""
     del parts  # only have to be there
-    state = tmp_path_factory.mktemp("lite")
-    model = lite_platform()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHAOSP7_STATE_DIR", str(state))
-        driver = ProcessDriver(model)
-        driver.up()
-    yield Lite(model, driver, state)
-    driver.down()
+    yield from up(lite_platform(), tmp_path_factory.mktemp("lite"))
 
 
 @pytest.fixture(scope="module")
 def embedded(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lite]:
     """The shipped platform, for a module: runs find it up. A test leaves it as whole as it was."""
     del parts  # only have to be there
-    state = tmp_path_factory.mktemp("embedded")
-    model = load(PLATFORM)
+    yield from up(load(PLATFORM), tmp_path_factory.mktemp("embedded"))
+
+
+def up(model: Platform, state: Path) -> Iterator[Lite]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAOSP7_STATE_DIR", str(state))
         driver = ProcessDriver(model)
-    driver.up()
+        driver.up()
     yield Lite(model, driver, state)
     driver.down()
