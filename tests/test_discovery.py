@@ -48,7 +48,9 @@ def in_the_source() -> Iterator[Activity]:
             assert exported, f"{module} exports nothing"
             for name in exported:
                 args, returns = functions[name].args, functions[name].returns
-                defaults = [ast.literal_eval(default) for default in args.defaults]
+                literals = [ast.literal_eval(default) for default in args.defaults]
+                # What was listed has been through JSON, which has no tuples.
+                defaults = [list(one) if isinstance(one, tuple) else one for one in literals]
                 padded = [REQUIRED] * (len(args.args) - len(defaults)) + defaults
                 arguments = (
                     (a.arg, type_name(a.annotation), d) for a, d in zip(args.args, padded, strict=True)
