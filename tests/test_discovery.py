@@ -48,14 +48,17 @@ def in_the_source() -> Iterator[Activity]:
             assert exported, f"{module} exports nothing"
             for name in exported:
                 args, returns = functions[name].args, functions[name].returns
-                literals = [ast.literal_eval(default) for default in args.defaults]
-                # What was listed has been through JSON, which has no tuples.
-                defaults = [list(one) if isinstance(one, tuple) else one for one in literals]
+                defaults = [ast.literal_eval(default) for default in args.defaults]
                 padded = [REQUIRED] * (len(args.args) - len(defaults)) + defaults
                 arguments = (
                     (a.arg, type_name(a.annotation), d) for a, d in zip(args.args, padded, strict=True)
                 )
                 yield kind, module, name, type_name(returns), tuple(arguments)
+
+
+def frozen(default: Any) -> Any:
+    """Return a default as it stands in the source: JSON has no tuples."""
+    return tuple(default) if isinstance(default, list) else default
 
 
 def listed(discovery: dict[str, Any]) -> list[Activity]:
@@ -65,7 +68,7 @@ def listed(discovery: dict[str, Any]) -> list[Activity]:
             a["mod"],
             a["name"],
             a["return_type"],
-            tuple((arg["name"], arg["type"], arg.get("default", REQUIRED)) for arg in a["arguments"]),
+            tuple((arg["name"], arg["type"], frozen(arg.get("default", REQUIRED))) for arg in a["arguments"]),
         )
         for a in discovery["activities"]
     ]
