@@ -15,9 +15,9 @@ import pytest
 
 from chaosp7.embedded import kafka, provision
 from chaosp7.errors import ProvisionError
+from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Platform
-from chaosp7.platform.process_driver import ProcessDriver
 from tests.chaos import PLATFORM
 from tests.clickhouse_process import ClickHouseProcess
 from tests.lite import Lite, lite_platform
@@ -129,7 +129,7 @@ def embedded(parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -
 def up(model: Platform, state: Path) -> Iterator[Lite]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAOSP7_STATE_DIR", str(state))
-        driver = ProcessDriver(model)
+        driver = open_driver(model)
         driver.up()
     yield Lite(model, driver, state)
     driver.down()

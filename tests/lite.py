@@ -6,12 +6,13 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
+from chaosp7.platform.driver import Driver
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Part, Platform
-from chaosp7.platform.process_driver import ProcessDriver
 
 __all__ = ["EXCHANGE_LINK", "HANDLER", "KAFKA_LINK", "NAME", "Lite", "lite_platform", "round_trip"]
 
@@ -23,13 +24,14 @@ KAFKA_LINK = f"{HANDLER}->redpanda"
 _LEFT_OUT = (Part.CLICKHOUSE, Part.SILVER_PROCESSOR)
 
 
-def lite_platform() -> Platform:
+def lite_platform(driver: Literal["process", "docker"] = "process") -> Platform:
     """Return the shipped platform without ClickHouse and what needs it."""
     platform = load("embedded")
     services = {name: one for name, one in platform.services.items() if one.part not in _LEFT_OUT}
     return msgspec.structs.replace(
         platform,
-        name=NAME,
+        name=NAME if driver == "process" else f"{NAME}-{driver}",
+        driver=driver,
         services=services,
         links={name: one for name, one in platform.links.items() if one.client in services},
         tiers={},
@@ -42,7 +44,7 @@ class Lite:
     """A platform that is up, as faults see it."""
 
     model: Platform
-    driver: ProcessDriver
+    driver: Driver
     state: Path
 
 

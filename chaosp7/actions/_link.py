@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from threading import Event
 from typing import Protocol
 
-import psutil
-
 from chaosp7.errors import FaultError, HealError, NotVerifiedError
+from chaosp7.platform.driver import Driver
 from chaosp7.platform.links import LinkState, Toxic
 from chaosp7.platform.model import Platform
-from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.safety.undo import Undo, carry_out_undo
 
 __all__ = ["BOTH", "DOWNSTREAM", "UPSTREAM", "LinkFault", "Reached", "directions"]
@@ -41,7 +39,7 @@ class Reached(Protocol):
     """A platform that can be reached: the current run, for one."""
 
     model: Platform
-    driver: ProcessDriver
+    driver: Driver
 
 
 class LinkFault:
@@ -58,10 +56,10 @@ class LinkFault:
     def __init__(
         self, on: Reached, kind: str, link: str, duration_s: float, toxics: Sequence[Toxic] = ()
     ) -> None:
-        self._link = on.model.link(link)  # raises for one that isn't there, before anything is touched
+        on.model.link(link)  # raises for one that isn't there, before anything is touched
         self.kind = kind
         self.target = link
-        self._driver: ProcessDriver = on.driver
+        self._driver: Driver = on.driver
         self._duration_s = duration_s
         self._toxics = list(toxics)
 
@@ -128,18 +126,5 @@ class LinkFault:
 
     def _refuse_bypass(self) -> None:
         """Make sure that the client has no connection to the server past the proxy."""
-        process = self._driver.service_status(self._link.client).process
-        if process is None:
-            return  # a client that is down has no connection at all
-        ports = set(self._driver.plan.service(self._link.server).ports.values())
-        ports.add(self._driver.links.state(self.target).upstream_port)
-        try:
-            connections = psutil.Process(process.pid).net_connections(kind="tcp")
-        except psutil.Error:
-            return
-        for connection in connections:
-            port = getattr(connection.raddr, "port", None)  # a listener has no other end
-            if port in ports and connection.status == psutil.CONN_ESTABLISHED:
-                raise NotVerifiedError(
-                    f"{self._link.client} talks to {self._link.server} past the proxy, on port {port}"
-                )
+        if past := self._driver.past_the_proxy(self.target):
+            raise NotVerifiedError(past)

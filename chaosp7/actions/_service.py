@@ -4,7 +4,7 @@ import time
 from threading import Event
 
 from chaosp7.errors import HealError, NotVerifiedError
-from chaosp7.platform.process_driver import ProcessDriver, Stopped
+from chaosp7.platform.driver import Driver, Stopped
 from chaosp7.safety.undo import Undo
 
 __all__ = ["ServiceFault", "seen_ended"]
@@ -27,9 +27,7 @@ class ServiceFault:
 
     kind = "service"
 
-    def __init__(
-        self, driver: ProcessDriver, service: str, duration_s: float, healthy_within_s: float
-    ) -> None:
+    def __init__(self, driver: Driver, service: str, duration_s: float, healthy_within_s: float) -> None:
         driver.plan.service(service)  # raises for one that isn't there, before anything is touched
         self.target = service
         self._driver = driver

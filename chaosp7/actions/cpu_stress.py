@@ -10,7 +10,7 @@ import time
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._stress import StressFault
 from chaosp7.errors import ConfigError, NotVerifiedError
-from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.platform.driver import Driver
 
 __all__ = ["stress_cpu"]
 
@@ -32,7 +32,7 @@ class CpuStress(StressFault):
 
     kind = "cpu-stress"
 
-    def __init__(self, driver: ProcessDriver, service: str, workers: int, duration_s: float) -> None:
+    def __init__(self, driver: Driver, service: str, workers: int, duration_s: float) -> None:
         driver.plan.service(service)  # raises for one that isn't there, before anything is touched
         if not 0 <= workers <= _WORKERS_MAX:
             raise ConfigError(f"workers is 0 to {_WORKERS_MAX}, not {workers}")

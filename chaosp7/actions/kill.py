@@ -2,7 +2,7 @@
 
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions.restart import Restart
-from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.platform.driver import Driver
 
 __all__ = ["kill_service"]
 
@@ -19,9 +19,7 @@ class Kill(Restart):
 
     kind = "kill"
 
-    def __init__(
-        self, driver: ProcessDriver, service: str, duration_s: float, healthy_within_s: float
-    ) -> None:
+    def __init__(self, driver: Driver, service: str, duration_s: float, healthy_within_s: float) -> None:
         super().__init__(driver, service, "SIGKILL", duration_s, healthy_within_s)
 
 

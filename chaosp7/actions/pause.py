@@ -1,11 +1,11 @@
-"""Pause a service: its process is stopped (SIGSTOP), its connections stay open, nothing answers."""
+"""Pause a service: its process is stopped, its connections stay open, nothing answers."""
 
 import time
 
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._service import ServiceFault
 from chaosp7.errors import HealError, NotVerifiedError
-from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.platform.driver import Driver
 from chaosp7.platform.process_id import ProcessId
 from chaosp7.safety.undo import Undo
 
@@ -26,9 +26,7 @@ class Pause(ServiceFault):
 
     kind = "pause"
 
-    def __init__(
-        self, driver: ProcessDriver, service: str, duration_s: float, healthy_within_s: float
-    ) -> None:
+    def __init__(self, driver: Driver, service: str, duration_s: float, healthy_within_s: float) -> None:
         super().__init__(driver, service, duration_s, healthy_within_s)
         self._process: ProcessId | None = None
 
@@ -38,32 +36,32 @@ class Pause(ServiceFault):
         return [Undo("resume", self.target)]
 
     def inject(self) -> None:
-        """Send SIGSTOP."""
+        """Stop its process, or freeze its container."""
         self._process = self._driver.service_status(self.target).process
         self._driver.pause(self.target)
 
     def verify(self) -> tuple[int, str]:
-        """See that the kernel has stopped the process."""
+        """See that it is stopped."""
         if self._process is None:
             raise NotVerifiedError("it had no process")
         deadline = time.monotonic() + _STOPPED_WITHIN_S
-        while not self._process.stopped():
+        while not self._driver.paused(self.target):
             if time.monotonic() > deadline:
                 raise NotVerifiedError(f"PID {self._process.pid} isn't stopped")
             time.sleep(0.001)
         return time.monotonic_ns(), f"PID {self._process.pid} stopped"
 
     def _in_force(self) -> bool:
-        return self._process is not None and self._process.stopped()
+        return self._driver.paused(self.target)
 
     def heal(self) -> None:
-        """Send SIGCONT."""
+        """Let it go on."""
         self._driver.resume(self.target)
 
     def verify_healed(self) -> tuple[int, str]:
         """See that it runs, and is healthy."""
-        if self._process is not None and self._process.stopped():
-            raise HealError(f"PID {self._process.pid} is still stopped")
+        if self._driver.paused(self.target):
+            raise HealError(f"{self.target} is still stopped")
         _, seen = super().verify_healed()
         return time.monotonic_ns(), seen
 

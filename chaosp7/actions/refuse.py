@@ -7,7 +7,6 @@ from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._link import LinkFault, Reached
 from chaosp7.errors import FaultError, NotVerifiedError
 from chaosp7.platform.links import LinkState
-from chaosp7.platform.ports import HOST
 
 __all__ = ["refuse_link"]
 
@@ -35,9 +34,9 @@ class Refuse(LinkFault):
 
     def verify(self) -> tuple[int, str]:
         """See that a connection is refused, and that the client doesn't go round the proxy."""
-        port = self._driver.links.state(self.target).listen_port
+        host, port = self._driver.link_address(self.target)
         try:
-            socket.create_connection((HOST, port), _CONNECT_TIMEOUT_S).close()
+            socket.create_connection((host, port), _CONNECT_TIMEOUT_S).close()
         except ConnectionRefusedError:
             seen_ns = time.monotonic_ns()
         except OSError as error:

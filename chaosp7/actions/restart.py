@@ -5,7 +5,7 @@ import signal as signals
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._service import ServiceFault, seen_ended
 from chaosp7.errors import ConfigError
-from chaosp7.platform.process_driver import ProcessDriver, Stopped
+from chaosp7.platform.driver import Driver, Stopped
 
 __all__ = ["restart_service"]
 
@@ -27,7 +27,7 @@ class Restart(ServiceFault):
     kind = "restart"
 
     def __init__(
-        self, driver: ProcessDriver, service: str, signal: str, down_s: float, healthy_within_s: float
+        self, driver: Driver, service: str, signal: str, down_s: float, healthy_within_s: float
     ) -> None:
         if signal not in _SIGNALS:
             raise ConfigError(f"signal is one of {', '.join(_SIGNALS)}, not {signal!r}")

@@ -2,7 +2,7 @@
 
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._service import ServiceFault, seen_ended
-from chaosp7.platform.process_driver import ProcessDriver, Stopped
+from chaosp7.platform.driver import Driver, Stopped
 
 __all__ = ["stop_service"]
 
@@ -19,9 +19,7 @@ class Stop(ServiceFault):
 
     kind = "stop"
 
-    def __init__(
-        self, driver: ProcessDriver, service: str, duration_s: float, healthy_within_s: float
-    ) -> None:
+    def __init__(self, driver: Driver, service: str, duration_s: float, healthy_within_s: float) -> None:
         super().__init__(driver, service, duration_s, healthy_within_s)
         self._stopped: Stopped | None = None
 

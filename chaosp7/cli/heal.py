@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.loader import load
-from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.safety.fault_ledger import OpenFault
 from chaosp7.safety.heal import heal as heal_faults
 from chaosp7.safety.heal import ledger_of, leftovers
@@ -37,7 +37,7 @@ def heal(file: str | None, name: str | None, run: str | None, check: bool, timeo
     What is undone and how stands in the fault ledger, which is written before a fault is injected.
     Usually the watchdog has done it all within seconds of the run's death.
     """
-    driver = ProcessDriver(name=name) if name and not file else ProcessDriver(load(file), name)
+    driver = open_driver(name=name) if name and not file else open_driver(load(file), name)
     faults = ledger_of(driver).open_faults(run) if run else leftovers(driver)
     if not faults:
         click.echo("Nothing is left to heal.", err=True)

@@ -18,8 +18,9 @@ from rich.table import Table
 from chaosp7.cli.progress import provisioning_lines, status_lines
 from chaosp7.embedded.logtail import last_lines
 from chaosp7.errors import NotRunningError, PlatformError
+from chaosp7.platform.driver import Driver, Phase, PlatformStatus, ServiceStatus
+from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.loader import load
-from chaosp7.platform.process_driver import Phase, PlatformStatus, ProcessDriver, ServiceStatus
 
 __all__ = ["platform"]
 
@@ -48,9 +49,9 @@ def _which(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--platform", "-p", "file", metavar="FILE", help=text)(command)
 
 
-def _driver(file: str | None, name: str | None) -> ProcessDriver:
+def _driver(file: str | None, name: str | None) -> Driver:
     # A platform that has a name can be looked at and ended whatever has become of its file.
-    return ProcessDriver(name=name) if name and not file else ProcessDriver(load(file), name)
+    return open_driver(name=name) if name and not file else open_driver(load(file), name)
 
 
 @platform.command()
@@ -64,7 +65,7 @@ def up(file: str | None, name: str | None, keep_data: bool, timeout_s: float) ->
 
     One that runs already is left as it is. On Ctrl-C everything that was started is ended.
     """
-    driver = ProcessDriver(load(file), name)
+    driver = open_driver(load(file), name)
     already = driver.running()
     started_s = time.monotonic()
     with provisioning_lines() as provisioning:
@@ -154,7 +155,7 @@ def _uptime_s(service: ServiceStatus, now_ns: int) -> float | None:
     return (now_ns - service.started_ns) / 1e9 if service.started_ns is not None else None
 
 
-def _plain(driver: ProcessDriver, now: PlatformStatus) -> dict[str, Any]:
+def _plain(driver: Driver, now: PlatformStatus) -> dict[str, Any]:
     services = {
         name: {
             **msgspec.to_builtins(service),
@@ -175,7 +176,7 @@ def _plain(driver: ProcessDriver, now: PlatformStatus) -> dict[str, Any]:
     }
 
 
-def _print(driver: ProcessDriver, now: PlatformStatus) -> None:
+def _print(driver: Driver, now: PlatformStatus) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "ENDPOINT", "DETAIL"):
         numeric = column in {"PID", "UPTIME", "RESTARTS"}

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from chaosp7.errors import PlatformError, PortInUseError
+from chaosp7.platform.ports import listen_host
 
 __all__ = [
     "Handler",
@@ -187,14 +188,14 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, routes: dict[tuple[str, str], Handler]) -> None:
         self.routes = routes
-        super().__init__(("127.0.0.1", port), _RequestHandler)
+        super().__init__((listen_host(), port), _RequestHandler)
 
     def server_bind(self) -> None:
         # HTTPServer's own looks the host name up, which can take seconds without a resolver.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+        self.server_name, self.server_port = listen_host(), self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nothing to tell."""

@@ -101,11 +101,15 @@ class Listener:
         name: what it is for: a link's name, or `DIRECT`.
         port: where the broker listens.
         advertised_port: where the metadata send the clients that came by this listener.
+        host: the broker's address.
+        advertised_host: the address that goes with `advertised_port`.
     """
 
     name: str
     port: int
     advertised_port: int
+    host: str = HOST
+    advertised_host: str = HOST
 
 
 def server_properties(data: Path, listeners: Sequence[Listener], controller_port: int) -> str:
@@ -117,9 +121,10 @@ def server_properties(data: Path, listeners: Sequence[Listener], controller_port
         controller_port: where its controller listens.
     """
     names = [_listener_name(index, listener.name) for index, listener in enumerate(listeners)]
-    binds = [f"{name}://{HOST}:{entry.port}" for name, entry in zip(names, listeners, strict=True)]
+    binds = [f"{name}://{entry.host}:{entry.port}" for name, entry in zip(names, listeners, strict=True)]
     adverts = [
-        f"{name}://{HOST}:{entry.advertised_port}" for name, entry in zip(names, listeners, strict=True)
+        f"{name}://{entry.advertised_host}:{entry.advertised_port}"
+        for name, entry in zip(names, listeners, strict=True)
     ]
     protocols = [f"{name}:PLAINTEXT" for name in [*names, CONTROLLER]]
     return "\n".join(

@@ -19,7 +19,7 @@ from chaosp7.errors import ConfigError
 from chaosp7.platform.model import Link, Part, Platform
 from chaosp7.platform.ports import HOST
 
-__all__ = ["TOPICS_TASK", "build", "prepare", "wanted_ports"]
+__all__ = ["TOPICS_TASK", "build", "container_name", "prepare", "wanted_ports"]
 
 #: The step of the start that makes the topics.
 TOPICS_TASK = "topics"
@@ -47,7 +47,14 @@ def wanted_ports(platform: Platform) -> dict[str, int]:
     return wanted
 
 
-def build(platform: Platform, parts: Parts, ports: Mapping[str, int], state: StateDir, name: str) -> Plan:
+def build(
+    platform: Platform,
+    parts: Parts,
+    ports: Mapping[str, int],
+    state: StateDir,
+    name: str,
+    hosts: Mapping[str, str] | None = None,
+) -> Plan:
     """Resolve a platform file; nothing is written or started.
 
     Args:
@@ -56,6 +63,7 @@ def build(platform: Platform, parts: Parts, ports: Mapping[str, int], state: Sta
         ports: a port for each key of `wanted_ports`.
         state: the platform's state folder.
         name: what the platform is called.
+        hosts: service -> the address that it listens on; None: all on loopback.
 
     Raises:
         ConfigError: if services aren't linked as their parts need it, or a name can't be a file's.
@@ -65,19 +73,22 @@ def build(platform: Platform, parts: Parts, ports: Mapping[str, int], state: Sta
             raise ConfigError(
                 f"{platform.path}: services: {service!r} can't be a file's name; a service's must"
             )
+    at = dict.fromkeys(platform.services, HOST) if hosts is None else hosts
     links = {
         key: LinkPlan(
             client=link.client,
             server=link.server,
             listen_port=ports[f"{platform.the_service(Part.TOXIPROXY)} {key}"],
             upstream_port=_upstream(platform, key, link, ports),
+            listen_host=at[platform.the_service(Part.TOXIPROXY)],
+            upstream_host=at[link.server],
         )
         for key, link in platform.links.items()
     }
-    builder = _Builder(platform, parts, ports, state, links)
+    builder = _Builder(platform, parts, ports, state, links, at)
     services = {key: builder.service(key) for key in platform.services}
     broker = services[platform.the_service(Part.KAFKA)]
-    topics = [*_python("topics"), "--brokers", f"{HOST}:{broker.ports['main']}"]
+    topics = [*_python("topics"), "--brokers", f"{broker.host}:{broker.ports['main']}"]
     topics += ["--partitions", str(platform.partitions), *platform.topics.values()]
     return Plan(
         name=name,
@@ -86,6 +97,7 @@ def build(platform: Platform, parts: Parts, ports: Mapping[str, int], state: Sta
         services=services,
         tasks={TOPICS_TASK: TaskPlan(command=topics)},
         links=links,
+        driver=platform.driver,
     )
 
 
@@ -102,8 +114,8 @@ def prepare(plan: Plan, parts: Parts) -> None:
             proxies = [
                 {
                     "name": key,
-                    "listen": f"{HOST}:{link.listen_port}",
-                    "upstream": f"{HOST}:{link.upstream_port}",
+                    "listen": f"{link.listen_host}:{link.listen_port}",
+                    "upstream": f"{link.upstream_host}:{link.upstream_port}",
                     "enabled": True,
                 }
                 for key, link in plan.links.items()
@@ -111,14 +123,19 @@ def prepare(plan: Plan, parts: Parts) -> None:
             (state.data(name) / "proxies.json").write_text(json.dumps(proxies, indent=1), encoding="utf-8")
 
 
+def container_name(platform: str, service: str) -> str:
+    """Return what the container of a service is called, where we make it."""
+    return f"chaosp7-{platform}-{service}"
+
+
 def _listeners(plan: Plan, broker: str) -> list[kafka.Listener]:
-    main = plan.services[broker].ports["main"]
+    main, host = plan.services[broker].ports["main"], plan.services[broker].host
     of_links = [
-        kafka.Listener(name, link.upstream_port, link.listen_port)
+        kafka.Listener(name, link.upstream_port, link.listen_port, host, link.listen_host)
         for name, link in plan.links.items()
         if link.server == broker
     ]
-    return [kafka.Listener(kafka.DIRECT, main, main), *of_links]
+    return [kafka.Listener(kafka.DIRECT, main, main, host, host), *of_links]
 
 
 def _upstream(platform: Platform, name: str, link: Link, ports: Mapping[str, int]) -> int:
@@ -149,12 +166,14 @@ class _Builder:
         ports: Mapping[str, int],
         state: StateDir,
         links: Mapping[str, LinkPlan],
+        hosts: Mapping[str, str],
     ) -> None:
         self.platform = platform
         self.parts = parts
         self.ports = ports
         self.state = state
         self.links = links
+        self.hosts = hosts
 
     def service(self, name: str) -> ServicePlan:
         """Return a service's plan."""
@@ -162,10 +181,10 @@ class _Builder:
         ports = {
             key.split(" ", 1)[1]: port for key, port in self.ports.items() if key.split(" ", 1)[0] == name
         }
-        main = ports["main"]
+        main, host = ports["main"], self.hosts[name]
         data = self.state.data(name)
         after: list[str] = []
-        health = HealthPlan(check=Check.HTTP, port=main)
+        health = HealthPlan(check=Check.HTTP, port=main, host=host)
         match service.part:
             case Part.EXCHANGE:
                 command = [*_python("exchange"), "--control-port", str(main), "--state-dir", str(data)]
@@ -175,22 +194,24 @@ class _Builder:
             case Part.KAFKA:
                 properties = data / "server.properties"
                 command = kafka.broker_command(self.parts.kafka, properties, service.memory_mb)
-                health = HealthPlan(check=Check.KAFKA, port=main)
+                health = HealthPlan(check=Check.KAFKA, port=main, host=host)
             case Part.CLICKHOUSE:
                 broker = self._through(name, Part.KAFKA)
                 command = [*_python("clickhouse"), "--data-dir", str(data), "--http-port", str(main)]
                 command += ["--kafka", broker]
-                health = HealthPlan(check=Check.HTTP, port=main, path="/ping")
+                health = HealthPlan(check=Check.HTTP, port=main, path="/ping", host=host)
                 # Its consumers would otherwise look for topics that aren't there yet.
                 after = [TOPICS_TASK, self.platform.the_service(Part.TOXIPROXY)]
             case Part.TOXIPROXY:
-                command = [str(self.parts.toxiproxy), "-host", HOST, "-port", str(main)]
+                command = [str(self.parts.toxiproxy), "-host", host, "-port", str(main)]
                 # With its proxies in a file it has them back whenever it is started again.
                 command += ["-config", str(data / "proxies.json")]
-                health = HealthPlan(check=Check.TOXIPROXY, port=main, path="/proxies")
+                health = HealthPlan(check=Check.TOXIPROXY, port=main, path="/proxies", host=host)
             case Part.FEED_HANDLER:
                 command = self._feed_handler(name, service.exchange, main)
                 after = [TOPICS_TASK, *self.platform.services_of(Part.TOXIPROXY), *self._exchange()]
+            case Part.OTHER:
+                raise ConfigError(f"{self.platform.path}: services.{name}: only a container can be 'other'")
             case Part.SILVER_PROCESSOR:
                 server = self._through(name, Part.CLICKHOUSE)
                 command = [*_python("silver_processor"), "--clickhouse", server, "--http-port", str(main)]
@@ -203,6 +224,8 @@ class _Builder:
             health=health,
             after=after,
             restart=service.restart,
+            host=host,
+            container=container_name(self.state.path.name, name) if self.platform.driver == "docker" else "",
         )
 
     def _feed_handler(self, name: str, exchange: str, port: int) -> list[str]:
@@ -218,16 +241,19 @@ class _Builder:
     def _through(self, client: str, part: Part) -> str:
         """Return the address at which a client finds the service that is this part."""
         server = self.platform.the_service(part)
-        ports = [
-            link.listen_port for link in self.links.values() if (link.client, link.server) == (client, server)
+        proxies = [
+            f"{link.listen_host}:{link.listen_port}"
+            for link in self.links.values()
+            if (link.client, link.server) == (client, server)
         ]
-        if not ports:
+        if not proxies:
             # Not linked: this edge can't be cut, but it works.
             return self._direct(client, server, part)
-        if len(ports) > 1:
-            raise ConfigError(f"{self.platform.path}: links: {client!r} has {len(ports)} links to {server!r}")
-        return f"{HOST}:{ports[0]}"
+        if len(proxies) > 1:
+            problem = f"{client!r} has {len(proxies)} links to {server!r}"
+            raise ConfigError(f"{self.platform.path}: links: {problem}")
+        return proxies[0]
 
     def _direct(self, client: str, server: str, part: Part) -> str:
         role = self.platform.services[client].exchange if part is Part.EXCHANGE else "main"
-        return f"{HOST}:{self.ports[f'{server} {role}']}"
+        return f"{self.hosts[server]}:{self.ports[f'{server} {role}']}"

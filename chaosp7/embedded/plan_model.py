@@ -16,6 +16,7 @@ import msgspec
 from chaosp7.embedded.state import StateDir
 from chaosp7.errors import PlatformError
 from chaosp7.platform.model import Part
+from chaosp7.platform.ports import HOST
 
 __all__ = ["Check", "HealthPlan", "LinkPlan", "Plan", "ServicePlan", "TaskPlan", "read", "write"]
 
@@ -30,6 +31,8 @@ class Check(StrEnum):
     process that is paused."""
     TOXIPROXY = "toxiproxy"
     """It answers and has all proxies of the plan."""
+    CONTAINER = "container"
+    """Its container runs, and the container's own health check, if it has one, says so: see the driver."""
 
 
 class HealthPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,27 +40,31 @@ class HealthPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         check: how it is asked.
-        port: TCP port on loopback.
+        port: TCP port.
         path: of the HTTP request.
+        host: address of the service.
     """
 
     check: Check
     port: int
     path: str = "/healthz"
+    host: str = HOST
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One service as a process.
+    """One service as a process, or in a container.
 
     Attributes:
         part: which embedded part it is.
         command: the program and its arguments.
-        ports: what for -> TCP port on loopback; ``main`` is the service's endpoint.
+        ports: what for -> TCP port; ``main`` is the service's endpoint.
         health: how its health is checked.
         after: what must be healthy, or done, before it is first started.
         restart: whether it is started again after a crash.
         start_timeout_s: how long it has to become healthy, seconds.
         stop_timeout_s: how long it has to end after SIGTERM before it gets a SIGKILL, seconds.
+        host: the address that it listens on.
+        container: the container that it runs in; empty for a process.
     """
 
     part: Part
@@ -68,6 +75,8 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     restart: Literal["on-crash", "no"] = "on-crash"
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 15.0
+    host: str = HOST
+    container: str = ""
 
 
 class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,12 +101,16 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
         server: the service that accepts them.
         listen_port: where the client connects to.
         upstream_port: where the proxy connects to.
+        listen_host: the proxy's address.
+        upstream_host: the server's.
     """
 
     client: str
     server: str
     listen_port: int
     upstream_port: int
+    listen_host: str = HOST
+    upstream_host: str = HOST
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +123,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         services: by name.
         tasks: steps of the start, by name.
         links: by name.
+        driver: who carries it out: a supervisor of ours (``process``), or ``docker``.
     """
 
     name: str
@@ -118,6 +132,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     services: dict[str, ServicePlan]
     tasks: dict[str, TaskPlan]
     links: dict[str, LinkPlan]
+    driver: Literal["process", "docker"] = "process"
 
     @property
     def state(self) -> StateDir:
@@ -140,7 +155,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def the_service(self, part: Part) -> ServicePlan:
         """Return the one service that is this part."""
-        return next(service for service in self.services.values() if service.part is part)
+        return self.services[self.name_of(part)]
+
+    def name_of(self, part: Part) -> str:
+        """Return the name of the one service that is this part."""
+        return next(name for name, service in self.services.items() if service.part is part)
 
 
 def write(plan: Plan) -> None:

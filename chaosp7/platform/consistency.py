@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chaosp7.platform.model import Part, Platform, TierKind
+from chaosp7.platform.model import Part, Platform, Service, TierKind
 
 __all__ = ["Where", "inconsistencies"]
 
@@ -14,9 +14,16 @@ Where = tuple[str | int, ...]
 _Problems = Iterator[tuple[Where, str]]
 
 _TABLE = re.compile(r"\w+\.\w+")
+_ADDRESS = re.compile(r"[^\s:]+:\d{1,5}")
 
-#: Embedded parts of which a platform has exactly one: others find them by what they are.
+#: Parts of which a platform has exactly one: others find them by what they are.
 _SINGLE_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY, Part.SILVER_PROCESSOR)
+
+#: In somebody's Compose file it may be a view inside of ClickHouse.
+_OPTIONAL_PARTS = (Part.SILVER_PROCESSOR,)
+
+#: What a run itself talks to.
+_REACHED_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY)
 
 
 def inconsistencies(platform: Platform) -> _Problems:
@@ -32,8 +39,24 @@ def _unknown_service(platform: Platform, name: str, where: Where) -> _Problems:
 
 def _parts(platform: Platform) -> _Problems:
     for part in _SINGLE_PARTS:
-        if len(platform.services_of(part)) != 1:
-            yield ("services",), f"the process driver needs exactly one service with part {part.value!r}"
+        count = len(platform.services_of(part))
+        if count > 1 or (count == 0 and not (part in _OPTIONAL_PARTS and not platform.made_by_us)):
+            yield ("services",), f"there must be exactly one service with part {part.value!r}"
+    for name, service in platform.services.items():
+        if platform.driver == "process" and (service.container or service.part is Part.OTHER):
+            yield ("services", name), "only the docker driver has containers"
+        if not platform.made_by_us:
+            yield from _container(name, service)
+
+
+def _container(name: str, service: Service) -> _Problems:
+    if not service.container:
+        yield ("services", name), "names no container, but others do"
+    if service.part in _REACHED_PARTS and not _ADDRESS.fullmatch(service.address):
+        yield (
+            ("services", name, "address"),
+            f"a {service.part} needs the address, 'host:port', where this machine reaches it",
+        )
 
 
 def _feed_handlers(platform: Platform) -> _Problems:

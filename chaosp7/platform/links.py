@@ -86,15 +86,18 @@ class Links:
     """The links of one platform.
 
     Args:
-        port: Toxiproxy's API on loopback.
+        port: Toxiproxy's API.
         timeout_s: of every call, seconds.
+        host: its address.
     """
 
-    def __init__(self, port: int, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(self, port: int, timeout_s: float = _TIMEOUT_S, host: str = HOST) -> None:
         self.port = port
         session = requests.Session()
         session.trust_env = False  # HTTP_PROXY isn't for loopback
-        api = type("_ApiOfServer", (_Api,), {"port": port, "timeout_s": timeout_s, "session": session})
+        api = type(
+            "_ApiOfServer", (_Api,), {"host": host, "port": port, "timeout_s": timeout_s, "session": session}
+        )
         self._server = _Server(api)
 
     def states(self) -> dict[str, LinkState]:

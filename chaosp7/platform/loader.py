@@ -55,6 +55,9 @@ def load(name_or_path: str | Path | None = None) -> Platform:
         raise ConfigError(f"{path}:1: a platform file is a mapping with name, services, links and tiers")
     lines: dict[Where, int] = {}
     content = _plain(node, (), lines, path)
+    base = content.pop("extends", None)
+    if base is not None:
+        content = {**_base(str(base), path), **content}
     try:
         platform = msgspec.convert({**content, "path": path}, Platform)
     except msgspec.ValidationError as error:
@@ -62,6 +65,20 @@ def load(name_or_path: str | Path | None = None) -> Platform:
     for where, problem in inconsistencies(platform):
         raise ConfigError(f"{path}:{_line(lines, where)}: {_dotted(where)}: {problem}")
     return platform
+
+
+def _base(name: str, path: Path) -> dict[str, Any]:
+    """Return the content of the file that another one extends; it is right in itself.
+
+    Raises:
+        ConfigError: if it isn't, or extends another one.
+    """
+    beside = path.parent / f"{name}.yaml"
+    base = load(beside if beside.is_file() else name)
+    content = yaml.safe_load(base.path.read_text(encoding="utf-8"))
+    if "extends" in content:
+        raise ConfigError(f"{path}: extends: {base.path} extends another one already")
+    return dict(content)
 
 
 def find(name_or_path: str | Path | None = None) -> Path:

@@ -30,7 +30,7 @@ __all__ = ["ConsumerGroup", "Link", "Part", "Platform", "Service", "Tier", "Tier
 
 
 class Part(StrEnum):
-    """The embedded parts: what kind of process a service of the process driver is."""
+    """What a service is to the data: an embedded part of that kind, or a container that plays it."""
 
     EXCHANGE = "exchange"
     FEED_HANDLER = "feed-handler"
@@ -38,6 +38,8 @@ class Part(StrEnum):
     CLICKHOUSE = "clickhouse"
     SILVER_PROCESSOR = "silver-processor"
     TOXIPROXY = "toxiproxy"
+    OTHER = "other"
+    """A container beside the flow of the data: it can be killed, and isn't measured."""
 
 
 class TierKind(StrEnum):
@@ -55,12 +57,14 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Something that can be killed, paused or restarted.
 
     Attributes:
-        part: which embedded part it is (process driver).
+        part: what it is.
         restart: ``on-crash`` has the supervisor start it again after it ended by itself or by a
             signal that didn't come from the supervisor; ``no`` leaves it down.
         exchange: the exchange that a feed handler listens to.
         port: a fixed TCP port of its main endpoint; 0 takes a free one.
         memory_mb: heap limit of the broker, in MiB.
+        container: (docker) name of its container; empty where we make the containers.
+        address: (docker) where this machine reaches it, ``host:port``; empty if it needn't.
     """
 
     part: Part
@@ -68,6 +72,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     exchange: str = ""
     port: int = 0
     memory_mb: int = 384
+    container: str = ""
+    address: str = ""
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,10 +82,12 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     Attributes:
         client: the service that opens the connections.
         server: the service that accepts them.
+        listen_port: (docker) port of its proxy inside of Toxiproxy's container; 0 where we make them.
     """
 
     client: str
     server: str
+    listen_port: int = 0
 
 
 class ConsumerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -142,7 +150,7 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """
 
     name: str
-    driver: Literal["process"]
+    driver: Literal["process", "docker"]
     feeds: dict[str, list[str]]
     services: dict[str, Service]
     links: dict[str, Link]
@@ -151,6 +159,11 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tiers: dict[str, Tier]
     consumer_groups: list[ConsumerGroup] = []
     path: Path = Path()
+
+    @property
+    def made_by_us(self) -> bool:
+        """Whether we bring its services up; containers that have names are somebody else's."""
+        return not any(service.container for service in self.services.values())
 
     def feed_list(self) -> list[Feed]:
         """Return all feeds, in the file's order: the order that ledgers and journals index."""

@@ -24,10 +24,23 @@ import psutil
 from chaosp7.errors import PlatformError, PortInUseError
 from chaosp7.platform.process_id import ProcessId
 
-__all__ = ["HOST", "hand_over", "holder", "is_free", "release", "reserve", "reserved_by"]
+__all__ = [
+    "HOST",
+    "LISTEN_ENV",
+    "hand_over",
+    "holder",
+    "is_free",
+    "listen_host",
+    "release",
+    "reserve",
+    "reserved_by",
+]
 
-#: Everything listens on loopback only.
+#: Where processes listen: on loopback only.
 HOST = "127.0.0.1"
+
+#: In a container the embedded parts listen on its own address, which only its network and this machine reach.
+LISTEN_ENV = "CHAOSP7_LISTEN_ON"
 
 _LOWEST, _HIGHEST = 15_000, 31_999
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -39,6 +52,11 @@ class _Reservation(msgspec.Struct):
 
 
 _Book = dict[str, _Reservation]
+
+
+def listen_host() -> str:
+    """Return the address that this process's servers listen on."""
+    return os.environ.get(LISTEN_ENV, HOST)
 
 
 def reserve(owner: str, wanted: Mapping[str, int]) -> dict[str, int]:

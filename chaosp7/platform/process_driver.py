@@ -19,8 +19,9 @@ from chaosp7.embedded.supervisor.protocol import (
     Started,
     Stopped,
 )
-from chaosp7.errors import PlatformError
+from chaosp7.errors import FaultError, PlatformError
 from chaosp7.platform.bring_up import StatusListener, bring_up, take_down
+from chaosp7.platform.bypass import connections_of_process
 from chaosp7.platform.control_client import ControlClient, is_running
 from chaosp7.platform.links import Links
 from chaosp7.platform.model import Part, Platform
@@ -174,6 +175,25 @@ class ProcessDriver:
         """The platform's links."""
         return Links(self.plan.the_service(Part.TOXIPROXY).ports["main"])
 
+    def link_address(self, link: str) -> tuple[str, int]:
+        """Return where a link's proxy listens: host and port."""
+        return HOST, self.links.state(link).listen_port
+
+    def past_the_proxy(self, link: str) -> str | None:
+        """Return in words what connection a link's client has to its server past the proxy, if any."""
+        ends = self.plan.links[link]
+        process = self.service_status(ends.client).process
+        if process is None:
+            return None  # a client that is down has no connection at all
+        ports = {*self.plan.service(ends.server).ports.values(), self.links.state(link).upstream_port}
+        past = connections_of_process(process.pid, ports)
+        return f"{ends.client} talks to {ends.server} past the proxy, at {past[0]}" if past else None
+
+    def ledger(self, run: str, folder: Path) -> Path:
+        """Return where the exchange writes the ledger of a run: into the run's own folder."""
+        del run
+        return folder / "ledger.bin"
+
     def log(self, service: str) -> Path:
         """Return the log of a service."""
         self.plan.service(service)
@@ -255,21 +275,51 @@ class ProcessDriver:
         """
         return self.stop(service), self.start(service)
 
-    def pause(self, service: str) -> Stopped:
+    def pause(self, service: str) -> None:
         """Stop a service's clock (SIGSTOP): its connections stay open and nothing answers.
 
         Raises:
             PlatformError: if it has no process, or the platform isn't running.
         """
-        return self._signal(service, signal.SIGSTOP)
+        self._signal(service, signal.SIGSTOP)
 
-    def resume(self, service: str) -> Stopped:
+    def resume(self, service: str) -> None:
         """Let a paused service go on.
 
         Raises:
             PlatformError: if it has no process, or the platform isn't running.
         """
-        return self._signal(service, signal.SIGCONT)
+        self._signal(service, signal.SIGCONT)
+
+    def paused(self, service: str) -> bool:
+        """Tell whether a service is stopped by a signal now."""
+        process = self.service_status(service).process
+        return process is not None and process.stopped()
+
+    def networks(self, service: str) -> str:
+        """Processes have none of their own.
+
+        Raises:
+            FaultError: always.
+        """
+        self.plan.service(service)
+        raise FaultError(
+            f"{service} shares this machine's network: its links can be cut, it can't be unplugged"
+        )
+
+    def disconnect(self, service: str) -> None:
+        """As `networks`."""
+        self.networks(service)
+
+    def reconnect(self, service: str, settings: str) -> None:
+        """As `networks`."""
+        del settings
+        self.networks(service)
+
+    def connected(self, service: str, settings: str) -> bool:
+        """Tell that it is: it can't be otherwise."""
+        del service, settings
+        return True
 
     def _stop(self, service: str, signum: int, wait_s: float, *, escalate: bool) -> Stopped:
         self.plan.service(service)

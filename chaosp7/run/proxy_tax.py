@@ -15,9 +15,8 @@ from contextlib import closing
 from statistics import median
 
 from chaosp7.errors import ChaosP7Error
-from chaosp7.platform.links import Links
+from chaosp7.platform.driver import Driver
 from chaosp7.platform.model import Part, Platform
-from chaosp7.platform.ports import HOST
 from chaosp7.run.evidence import ProxyTax
 
 __all__ = ["measure_proxy_tax", "tax_of"]
@@ -36,12 +35,12 @@ _PATH = "/ping"
 _Z95 = 1.96
 
 
-def measure_proxy_tax(model: Platform, links: Links, limit_s: float = _LIMIT_S) -> ProxyTax | None:
+def measure_proxy_tax(model: Platform, driver: Driver, limit_s: float = _LIMIT_S) -> ProxyTax | None:
     """Measure it at the first link to ClickHouse; takes less than a second.
 
     Args:
         model: the system under test.
-        links: its links.
+        driver: reaches the service and its link.
         limit_s: stop after so many seconds, with the pairs there are by then.
 
     Returns:
@@ -52,20 +51,22 @@ def measure_proxy_tax(model: Platform, links: Links, limit_s: float = _LIMIT_S) 
     if not names:
         return None
     try:
-        state = links.state(names[0])
-        return _measure(names[0], state.upstream_port, state.listen_port, limit_s)
+        host, _, port = driver.endpoint(model.link(names[0]).server).rpartition(":")
+        return _measure(names[0], (host, int(port)), driver.link_address(names[0]), limit_s)
     except (ChaosP7Error, OSError, http.client.HTTPException) as error:
         logger.warning("The proxy's share of the latency can't be measured: %s", error)
         return None
 
 
-def _measure(link: str, direct_port: int, proxied_port: int, limit_s: float) -> ProxyTax | None:
+def _measure(
+    link: str, direct_at: tuple[str, int], proxied_at: tuple[str, int], limit_s: float
+) -> ProxyTax | None:
     deadline = time.monotonic() + limit_s
     direct_us: list[float] = []
     proxied_us: list[float] = []
     with (
-        closing(http.client.HTTPConnection(HOST, direct_port, timeout=limit_s)) as direct,
-        closing(http.client.HTTPConnection(HOST, proxied_port, timeout=limit_s)) as proxied,
+        closing(http.client.HTTPConnection(*direct_at, timeout=limit_s)) as direct,
+        closing(http.client.HTTPConnection(*proxied_at, timeout=limit_s)) as proxied,
     ):
         for number in range(_WARM_UP + _PAIRS):
             if time.monotonic() > deadline:

@@ -15,8 +15,8 @@ from chaosp7.account.readers.topic import end_offsets
 from chaosp7.embedded.log import RateLimit
 from chaosp7.errors import ChaosP7Error, HealError, MeasurementError, PlatformError, RunError
 from chaosp7.platform.clickhouse import ClickHouse
+from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.model import Part, Platform
-from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.recorder import Recorder
 from chaosp7.recorder.source import Source
@@ -77,7 +77,7 @@ class Run:
     def __init__(self, model: Platform, plan: RunPlan) -> None:
         self.model = model
         self.plan = plan
-        self.driver = ProcessDriver(model)
+        self.driver = open_driver(model)
         self.errors: list[str] = []
         self.faults: list[ev.FaultRecord] = []
         self.recovery: list[ev.RecoveryReport] = []
@@ -108,7 +108,7 @@ class Run:
         if not self.driver.running():
             logger.info("Bringing platform %s up", self.model.name)
             self._brought_up = True
-            self.driver.up()
+        self.driver.up()
         down = [name for name, status in self.driver.status().items() if not status.healthy]
         if down:
             raise PlatformError(f"not healthy before the run: {', '.join(down)}")
@@ -121,14 +121,15 @@ class Run:
         self._guard.start()
         clickhouse = self._address(self.model.the_service(Part.CLICKHOUSE))
         starts = end_offsets(self.driver.bootstrap, list(self.model.topics.values()))
-        handlers = self.model.services_of(Part.FEED_HANDLER)
+        # Handlers that aren't ours write no journal: what they lose stays unattributed.
+        handlers = self.model.services_of(Part.FEED_HANDLER) if self.model.made_by_us else []
         journals = [self.driver.state.acks / f"{name}.acks" for name in handlers]
         candles = CandleBaseline.read(
             self.model, ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S), int(time.time())
         )
         bootstrap = self.driver.bootstrap
         self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles)
-        self._proxy_tax = measure_proxy_tax(self.model, self.driver.links)
+        self._proxy_tax = measure_proxy_tax(self.model, self.driver)
         exchange = self.driver.endpoint(exchange_service)
         self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
         self._load.start(self.id, self.ledger)
@@ -175,7 +176,7 @@ class Run:
     @property
     def ledger(self) -> Path:
         """The run's ledger."""
-        return self.folder / "ledger.bin"
+        return self.driver.ledger(self.id, self.folder)
 
     @property
     def recorder(self) -> Recorder:

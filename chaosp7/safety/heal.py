@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from chaosp7.errors import ChaosP7Error, HealError
-from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.platform.driver import Driver
 from chaosp7.safety.fault_ledger import FaultLedger, OpenFault
 from chaosp7.safety.undo import carry_out_undo, is_undone
 
@@ -15,12 +15,12 @@ __all__ = ["heal", "ledger_of", "leftovers"]
 _RETRY_EVERY_S = 0.2
 
 
-def ledger_of(driver: ProcessDriver) -> FaultLedger:
+def ledger_of(driver: Driver) -> FaultLedger:
     """Return the fault ledger of a platform."""
     return FaultLedger(driver.state.faults)
 
 
-def leftovers(driver: ProcessDriver, run: str | None = None) -> list[OpenFault]:
+def leftovers(driver: Driver, run: str | None = None) -> list[OpenFault]:
     """Return faults that nobody looks after any more: open, and the process that made them gone.
 
     Args:
@@ -38,7 +38,7 @@ def leftovers(driver: ProcessDriver, run: str | None = None) -> list[OpenFault]:
 
 
 def heal(
-    driver: ProcessDriver,
+    driver: Driver,
     faults: Sequence[OpenFault],
     by: str,
     timeout_s: float = 30.0,
@@ -76,7 +76,7 @@ def heal(
             time.sleep(_RETRY_EVERY_S)
 
 
-def _undo(driver: ProcessDriver, fault: OpenFault) -> None:
+def _undo(driver: Driver, fault: OpenFault) -> None:
     for undo in fault.undo:
         if not is_undone(undo, driver):
             carry_out_undo(undo, driver)

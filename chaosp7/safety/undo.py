@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from chaosp7.errors import FaultError, HealError, PlatformError
-from chaosp7.platform.process_driver import ProcessDriver, ServiceState
+from chaosp7.platform.driver import Driver, ServiceState
+from chaosp7.platform.model import Part
 from chaosp7.stress.helper import end_helper, helpers
 
 __all__ = ["Undo", "carry_out_undo", "is_undone"]
@@ -21,16 +22,18 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One step; carrying it out again does no harm.
 
     Attributes:
-        op: ``start`` a service that is down, ``resume`` one that is stopped, ``heal-link``, or
-            ``end-helper``.
+        op: ``start`` a service that is down, ``resume`` one that is stopped, ``reconnect`` one that is off
+            its networks, ``heal-link``, or ``end-helper``.
         target: the service, the link, or the helper's token.
+        settings: (``reconnect``) the service's network settings.
     """
 
-    op: Literal["start", "resume", "heal-link", "end-helper"]
+    op: Literal["start", "resume", "reconnect", "heal-link", "end-helper"]
     target: str
+    settings: str = ""
 
 
-def carry_out_undo(undo: Undo, driver: ProcessDriver) -> None:
+def carry_out_undo(undo: Undo, driver: Driver) -> None:
     """Undo a step; returns when it has taken effect, but doesn't wait until a service is healthy.
 
     Args:
@@ -47,22 +50,25 @@ def carry_out_undo(undo: Undo, driver: ProcessDriver) -> None:
         driver.start(undo.target, wait_s=0)
     elif undo.op == "resume":
         driver.resume(undo.target)
+    elif undo.op == "reconnect":
+        driver.reconnect(undo.target, undo.settings)
     else:
         _heal_link(undo.target, driver)
 
 
-def _heal_link(link: str, driver: ProcessDriver) -> None:
+def _heal_link(link: str, driver: Driver) -> None:
     try:
         driver.links.heal(link, _LINK_TIMEOUT_S)
     except HealError:
         # Toxiproxy can wedge when a toxic is taken off. It keeps nothing on disk: started anew, it
         # has all links as the platform's plan has them.
-        driver.crash("toxiproxy")
-        driver.start("toxiproxy", wait_s=_TOXIPROXY_WAIT_S)
+        toxiproxy = driver.plan.name_of(Part.TOXIPROXY)
+        driver.crash(toxiproxy)
+        driver.start(toxiproxy, wait_s=_TOXIPROXY_WAIT_S)
         driver.links.heal(link, _LINK_TIMEOUT_S)
 
 
-def is_undone(undo: Undo, driver: ProcessDriver) -> bool:
+def is_undone(undo: Undo, driver: Driver) -> bool:
     """Tell whether there is nothing left to undo; False also if that can't be seen.
 
     Args:
@@ -74,10 +80,14 @@ def is_undone(undo: Undo, driver: ProcessDriver) -> bool:
     if not driver.running():
         return True  # what doesn't run is neither stopped nor cut
     with suppress(PlatformError, FaultError):
-        if undo.op == "heal-link":
-            return driver.links.state(undo.target).clean
-        status = driver.service_status(undo.target)
-        if undo.op == "start":
-            return status.state is not ServiceState.STOPPED
-        return status.process is None or not status.process.stopped()
+        match undo.op:
+            case "heal-link":
+                undone = driver.links.state(undo.target).clean
+            case "reconnect":
+                undone = driver.connected(undo.target, undo.settings)
+            case "start":
+                undone = driver.service_status(undo.target).state is not ServiceState.STOPPED
+            case "resume":
+                undone = not driver.paused(undo.target)
+        return undone
     return False

@@ -19,7 +19,8 @@ from typing import Final
 
 from chaosp7.embedded import log
 from chaosp7.errors import ChaosP7Error, HealError
-from chaosp7.platform.process_driver import ProcessDriver
+from chaosp7.platform.driver import Driver
+from chaosp7.platform.drivers import open_driver
 from chaosp7.run.load import Load
 from chaosp7.safety.fault_ledger import OpenFault
 from chaosp7.safety.heal import heal, ledger_of
@@ -48,7 +49,7 @@ class Watchdog:
         take_down: whether the run brought the platform up.
     """
 
-    def __init__(self, driver: ProcessDriver, run: str, exchange: str, take_down: bool) -> None:
+    def __init__(self, driver: Driver, run: str, exchange: str, take_down: bool) -> None:
         self._driver = driver
         self._run = run
         self._exchange = exchange
@@ -129,7 +130,7 @@ def main() -> int:
     # A Ctrl-C or a closed terminal is the runner's to handle.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    driver = ProcessDriver(name=arguments.name)
+    driver = open_driver(name=arguments.name)
     watchdog = Watchdog(driver, arguments.run, arguments.exchange, arguments.take_down)
     os.write(sys.stdout.fileno(), READY)
     return 0 if watchdog.watch(sys.stdin.fileno()) else 1

@@ -37,7 +37,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 def test_a_real_proxy_adds_something_and_a_known_delay_shows(embedded: Lite) -> None:
     links = embedded.driver.links
     begun = time.monotonic()
-    plain = measure_proxy_tax(embedded.model, links)
+    plain = measure_proxy_tax(embedded.model, embedded.driver)
     assert time.monotonic() - begun < 1.5
     assert plain is not None
     assert plain.link == LINK
@@ -45,7 +45,7 @@ def test_a_real_proxy_adds_something_and_a_known_delay_shows(embedded: Lite) -> 
     assert plain.added_us + plain.uncertainty_us > 0
     links.add_toxic(LINK, Toxic("latency", "downstream", {"latency": 5}))
     try:
-        slowed = measure_proxy_tax(embedded.model, links)
+        slowed = measure_proxy_tax(embedded.model, embedded.driver)
     finally:
         links.heal(LINK)
     assert slowed is not None
@@ -57,6 +57,6 @@ def test_a_link_that_does_not_answer_gives_no_figure(embedded: Lite) -> None:
     links = embedded.driver.links
     links.disable(LINK)
     try:
-        assert measure_proxy_tax(embedded.model, links) is None
+        assert measure_proxy_tax(embedded.model, embedded.driver) is None
     finally:
         links.heal(LINK)

@@ -1,6 +1,6 @@
 """A runner that injects a fault under a watchdog and then waits to be killed.
 
-``python -m tests.safety.runner FAULT MAX_S``: prints a line when the fault is in force.
+``python -m tests.safety.runner FAULT MAX_S [docker]``: prints a line when the fault is in force.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections.abc import Callable
 from chaosp7.actions._fault import Fault
 from chaosp7.actions._link import LinkFault
 from chaosp7.actions.cpu_stress import CpuStress
+from chaosp7.actions.isolate import Isolate
 from chaosp7.actions.kill import Kill
 from chaosp7.actions.memory_pressure import MemoryPressure
 from chaosp7.actions.partition import Partition
 from chaosp7.actions.pause import Pause
 from chaosp7.actions.power_cut import PowerCut
 from chaosp7.actions.refuse import Refuse
+from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.links import Toxic
-from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.safety.guard import Guard
 from chaosp7.safety.heal import ledger_of
 from tests.lite import HANDLER, KAFKA_LINK, Lite, lite_platform
@@ -36,6 +37,7 @@ FAULTS: dict[str, Callable[[Lite], Fault]] = {
     "cpu-stress": lambda lite: CpuStress(lite.driver, HANDLER, 1, 60),
     "memory-pressure": lambda _lite: MemoryPressure(1024, 64, 60),
     "power-cut": lambda lite: PowerCut(lite, ["toxiproxy", HANDLER, "feed-handler-binance"], 60, 20),
+    "isolate": lambda lite: Isolate(lite.driver, HANDLER, 60, 20),
     "partition": lambda lite: Partition(lite, [[HANDLER, "feed-handler-binance"], ["redpanda"]], 60),
 }
 
@@ -43,8 +45,8 @@ FAULTS: dict[str, Callable[[Lite], Fault]] = {
 def main() -> None:
     """Inject, say so, and wait."""
     name, max_s = sys.argv[1], float(sys.argv[2])
-    model = lite_platform()
-    driver = ProcessDriver(model)
+    model = lite_platform("docker" if "docker" in sys.argv[3:] else "process")
+    driver = open_driver(model)
     guard = Guard(driver.name, RUN, "exchange", take_down=False, log=driver.state.log("watchdog"))
     guard.start()
     fault = FAULTS[name](Lite(model, driver, driver.state.path))

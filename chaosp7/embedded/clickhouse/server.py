@@ -24,6 +24,7 @@ from chaosp7.embedded.clickhouse.compression import BadBodyError, UnknownEncodin
 from chaosp7.embedded.clickhouse.engine import Engine, EngineError, is_read
 from chaosp7.embedded.http import Metric, metrics_response
 from chaosp7.errors import ChaosP7Error
+from chaosp7.platform.ports import listen_host
 
 __all__ = ["Server"]
 
@@ -80,14 +81,14 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int, engine: Engine) -> None:
         self.engine = engine
         self.counters = _Counters()
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((listen_host(), port), _Handler)
 
     def server_bind(self) -> None:
         """Bind without the resolver, which HTTPServer's own asks for the host's name."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+        self.server_name, self.server_port = listen_host(), self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nothing to tell."""

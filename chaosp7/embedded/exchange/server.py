@@ -18,6 +18,7 @@ from chaosp7.account.feeds import Feed
 from chaosp7.embedded.exchange.formats import Answer, Format, format_of, text_frame
 from chaosp7.embedded.exchange.market import Chunk
 from chaosp7.errors import PlatformError, PortInUseError
+from chaosp7.platform.ports import listen_host
 
 __all__ = ["Client", "Hub"]
 
@@ -119,7 +120,7 @@ class Hub:
         try:
             server = await serve(
                 handler,
-                "127.0.0.1",
+                listen_host(),
                 port,
                 compression=None,
                 max_size=REQUEST_BYTES_MAX,

@@ -8,7 +8,6 @@ import struct
 from collections.abc import Collection
 
 from chaosp7.embedded.plan_model import Check, HealthPlan
-from chaosp7.platform.ports import HOST
 
 __all__ = ["check"]
 
@@ -31,13 +30,7 @@ async def check(plan: HealthPlan, proxies: Collection[str], timeout_s: float) ->
     """
     try:
         async with asyncio.timeout(timeout_s):
-            match plan.check:
-                case Check.HTTP:
-                    return await _http(plan)
-                case Check.TOXIPROXY:
-                    return await _toxiproxy(plan, proxies)
-                case Check.KAFKA:
-                    return await _kafka(plan)
+            return await _ask(plan, proxies)
     except TimeoutError:
         return f"no answer on port {plan.port} within {timeout_s:g} s"
     except ConnectionRefusedError:
@@ -46,8 +39,20 @@ async def check(plan: HealthPlan, proxies: Collection[str], timeout_s: float) ->
         return f"port {plan.port}: {type(error).__name__}: {error}"
 
 
+async def _ask(plan: HealthPlan, proxies: Collection[str]) -> str | None:
+    match plan.check:
+        case Check.HTTP:
+            return await _http(plan)
+        case Check.TOXIPROXY:
+            return await _toxiproxy(plan, proxies)
+        case Check.KAFKA:
+            return await _kafka(plan)
+        case Check.CONTAINER:
+            return None  # who runs the container knows
+
+
 async def _http(plan: HealthPlan) -> str | None:
-    status, body = await _get(plan.port, plan.path)
+    status, body = await _get(plan.host, plan.port, plan.path)
     if status == 200:
         return None
     text = " ".join(body.decode(errors="replace").split())
@@ -55,7 +60,7 @@ async def _http(plan: HealthPlan) -> str | None:
 
 
 async def _toxiproxy(plan: HealthPlan, proxies: Collection[str]) -> str | None:
-    status, body = await _get(plan.port, plan.path)
+    status, body = await _get(plan.host, plan.port, plan.path)
     if status != 200:
         return f"HTTP {status}"
     missing = [name for name in proxies if name not in json.loads(body)]
@@ -63,7 +68,7 @@ async def _toxiproxy(plan: HealthPlan, proxies: Collection[str]) -> str | None:
 
 
 async def _kafka(plan: HealthPlan) -> str | None:
-    reader, writer = await asyncio.open_connection(HOST, plan.port)
+    reader, writer = await asyncio.open_connection(plan.host, plan.port)
     try:
         writer.write(struct.pack(">i", len(_API_VERSIONS)) + _API_VERSIONS)
         _size, correlation_id, error = struct.unpack(">iih", await reader.readexactly(10))
@@ -72,11 +77,11 @@ async def _kafka(plan: HealthPlan) -> str | None:
     return None if (correlation_id, error) == (7, 0) else f"ApiVersions answers with error {error}"
 
 
-async def _get(port: int, path: str) -> tuple[int, bytes]:
-    reader, writer = await asyncio.open_connection(HOST, port)
+async def _get(host: str, port: int, path: str) -> tuple[int, bytes]:
+    reader, writer = await asyncio.open_connection(host, port)
     try:
         # HTTP/1.0: the body ends with the connection and is never chunked.
-        writer.write(f"GET {path} HTTP/1.0\r\nHost: {HOST}:{port}\r\nUser-Agent: chaosp7\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\nUser-Agent: chaosp7\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         body = b""
         while (more := await reader.read(65536)) and len(body) < _BODY_BYTES_MAX:

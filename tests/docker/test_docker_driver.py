@@ -1,0 +1,216 @@
+"""The docker driver, on a real daemon."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chaosp7.actions._service import ServiceFault
+from chaosp7.actions.crash import Crash
+from chaosp7.actions.isolate import Isolate
+from chaosp7.actions.kill import Kill
+from chaosp7.actions.pause import Pause
+from chaosp7.actions.refuse import Refuse
+from chaosp7.actions.stop import Stop
+from chaosp7.errors import NotVerifiedError, PlatformError
+from chaosp7.platform.containers import TARGET_LABEL, Containers
+from chaosp7.platform.docker_driver import DockerDriver
+from chaosp7.platform.driver import ServiceState
+from chaosp7.platform.drivers import open_driver
+from chaosp7.safety.heal import ledger_of
+from tests.actions.faulty import carried_out
+from tests.docker.daemon import Daemon
+from tests.lite import HANDLER, KAFKA_LINK, Lite
+
+REPOSITORY = Path(__file__).parents[2]
+CLEAN_WITHIN_S = 5.0
+
+FAULTS: dict[str, Callable[[Lite], ServiceFault]] = {
+    "kill": lambda lite: Kill(lite.driver, HANDLER, 0.5, 20),
+    "stop": lambda lite: Stop(lite.driver, HANDLER, 0.5, 20),
+    "pause": lambda lite: Pause(lite.driver, HANDLER, 0.5, 20),
+    "isolate": lambda lite: Isolate(lite.driver, HANDLER, 0.5, 20),
+}
+
+
+def container(lite: Lite, service: str) -> str:
+    return lite.driver.plan.service(service).container
+
+
+def clean(lite: Lite) -> bool:
+    """Nothing is paused, down, unplugged or cut, and the ledger says so too."""
+    containers = Containers()
+    states = [containers.state(one.container) for one in lite.driver.plan.services.values()]
+    links = lite.driver.links.states().values()
+    return (
+        all(s.running and not s.paused and s.address for s in states)
+        and all(state.clean for state in links)
+        and not ledger_of(lite.driver).open_faults()
+    )
+
+
+def until(true: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_is_seen_lasts_and_is_gone_again(docker_lite: Lite, tmp_path: Path, kind: str) -> None:
+    before = Containers().state(container(docker_lite, HANDLER))
+    seen = []
+
+    def meanwhile() -> None:
+        now = Containers().state(before.name)
+        seen.append(
+            {
+                "kill": not now.running,
+                "stop": not now.running,
+                "pause": now.paused,
+                "isolate": not now.address,
+            }
+        )
+
+    record = carried_out(FAULTS[kind](docker_lite), tmp_path, meanwhile)
+    assert seen[0][kind]
+    assert sum(seen[0].values()) == (2 if kind in ("kill", "stop") else 1) or not seen[0]["pause"]
+    assert (record.healed_ns or 0) - (record.verified_start_ns or 0) >= 0.5e9
+    after = Containers().state(before.name)
+    assert docker_lite.driver.service_status(HANDLER).healthy
+    assert (after.pid == before.pid) == (kind in ("pause", "isolate"))
+
+
+def test_a_crash_is_restarted_by_the_daemon_and_a_kill_is_not(docker_lite: Lite, tmp_path: Path) -> None:
+    before = Containers().state(container(docker_lite, HANDLER))
+    carried_out(Crash(docker_lite.driver, HANDLER, 20), tmp_path)
+    after = Containers().state(before.name)
+    assert after.restarts == before.restarts + 1
+    assert after.pid != before.pid
+    stopped = docker_lite.driver.signal_service(HANDLER)
+    assert stopped.ended_ns is not None
+    time.sleep(1)  # longer than the daemon waits before it starts a crashed one
+    assert docker_lite.driver.service_status(HANDLER).state is ServiceState.STOPPED
+    docker_lite.driver.start(HANDLER)
+
+
+def test_an_end_has_the_daemons_own_time(docker_lite: Lite) -> None:
+    begun_ns = time.monotonic_ns()
+    stopped = docker_lite.driver.signal_service(HANDLER)
+    answered_ns = time.monotonic_ns()
+    docker_lite.driver.start(HANDLER)
+    assert stopped.sent_ns is not None
+    assert stopped.ended_ns is not None
+    assert begun_ns <= stopped.sent_ns <= stopped.ended_ns <= answered_ns
+    # Asking for the event takes some time, but the event itself was there long before the answer.
+    died_ns = Containers().died_ns(container(docker_lite, HANDLER), begun_ns)
+    assert died_ns is not None
+    assert abs(died_ns - stopped.ended_ns) < 5e6
+
+
+def test_a_service_that_was_unplugged_has_its_address_and_names_back(
+    docker_lite: Lite, tmp_path: Path
+) -> None:
+    before = docker_lite.driver.networks("redpanda")
+    address = Containers().state(container(docker_lite, "redpanda")).address
+    carried_out(Isolate(docker_lite.driver, "redpanda", 0.5, 30), tmp_path)
+    assert Containers().state(container(docker_lite, "redpanda")).address == address
+    after = docker_lite.driver.networks("redpanda")
+    assert '"redpanda"' in before
+    assert set(before.split('"')) <= set(after.split('"'))
+
+
+def test_a_link_between_containers_is_cut_at_its_proxy(docker_lite: Lite, tmp_path: Path) -> None:
+    record = carried_out(Refuse(docker_lite, KAFKA_LINK, 0.3), tmp_path)
+    assert "refuses connections" in record.proof[0]
+
+
+def test_a_client_that_goes_round_the_proxy_is_told(docker_lite: Lite) -> None:
+    assert docker_lite.driver.past_the_proxy(KAFKA_LINK) is None
+    host, _, port = docker_lite.driver.endpoint("redpanda").rpartition(":")
+    script = f"import socket,time; s=socket.create_connection(({host!r},{port})); print('up',flush=True); time.sleep(60)"
+    containers = Containers()
+    pid = containers.state(container(docker_lite, HANDLER)).pid
+    command = ["nsenter", "-t", str(pid), "-n", sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as past:
+        assert past.stdout is not None
+        assert past.stdout.readline() == "up\n"
+        try:
+            assert "past the proxy" in (docker_lite.driver.past_the_proxy(KAFKA_LINK) or "")
+        finally:
+            past.kill()
+
+
+def test_a_kill_of_a_dead_container_is_not_verified(docker_lite: Lite, tmp_path: Path) -> None:
+    docker_lite.driver.signal_service(HANDLER)
+    with pytest.raises(NotVerifiedError, match="no process"):
+        carried_out(Kill(docker_lite.driver, HANDLER, 0.1, 20), tmp_path)
+    assert docker_lite.driver.service_status(HANDLER).healthy
+
+
+def test_a_container_that_has_not_opted_in_is_not_touched(docker_lite: Lite) -> None:
+    containers = Containers()
+    other = containers.client.containers.create("chaosp7-embedded:1", ["/bin/sleep", "60"], labels={"a": "b"})
+    try:
+        with pytest.raises(PlatformError, match=TARGET_LABEL):
+            containers.target(other.name)
+    finally:
+        other.remove(force=True)
+    assert containers.target(container(docker_lite, HANDLER)).name
+
+
+def test_a_daemon_of_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+    with pytest.raises(PlatformError, match="of this machine"):
+        Containers()
+
+
+def test_a_daemon_that_is_not_there_is_an_error_not_a_platform_that_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(PlatformError, match="Docker at"):
+        DockerDriver(name="nobody").running()
+
+
+@pytest.mark.parametrize("fault", ["pause", "kill", "isolate", "blackhole", "power-cut"])
+def test_a_killed_runner_leaves_nothing_after_five_seconds(docker_lite: Lite, fault: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.safety.runner", fault, "100", "docker"],
+        cwd=REPOSITORY,
+        env={**os.environ, "CHAOSP7_STATE_DIR": str(docker_lite.state)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in force\n"
+        assert not clean(docker_lite)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        until(lambda: clean(docker_lite), CLEAN_WITHIN_S)
+    until(lambda: all(s.healthy for s in docker_lite.driver.status().values()), 30)
+
+
+def test_down_leaves_no_container_and_no_network(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, docker_lite: Lite
+) -> None:
+    del daemon
+    monkeypatch.setenv("CHAOSP7_STATE_DIR", str(tmp_path))
+    model = docker_lite.model
+    driver = open_driver(model, "other")
+    driver.up()
+    client = Containers().client
+    assert len(client.containers.list(all=True, filters={"label": "chaosp7.platform=other"})) == len(
+        model.services
+    )
+    assert driver.down()
+    assert not client.containers.list(all=True, filters={"label": "chaosp7.platform=other"})
+    assert not client.networks.list(filters={"label": "chaosp7.platform=other"})
+    assert not driver.down()
+    assert docker_lite.driver.status()  # side by side: the other one goes on
