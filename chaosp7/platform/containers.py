@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import docker
 import requests
+from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import DockerException, NotFound
 
 from chaosp7.errors import PlatformError
@@ -30,6 +31,7 @@ T = TypeVar("T")
 TARGET_LABEL = "chaosp7.target"
 
 _TIMEOUT_S = 10
+_OLDEST = "1.24"
 _LOCAL = ("unix://", "http+docker://", "http+unix://")
 _NANOSECONDS = re.compile(r"^(.+?)(?:\.(\d{1,9}))?Z$")
 #: The daemon logs an end right before or after it shows it.
@@ -166,7 +168,16 @@ class Containers:
 @lru_cache
 def _client(host: str, timeout_s: int) -> docker.DockerClient:
     """Return the client of a daemon: one for this process, which connects anew when it has to."""
-    return docker.DockerClient(base_url=host, version="auto", timeout=timeout_s)
+    # Not version="auto": where nobody answers, the SDK would leave its connection open.
+    client = docker.DockerClient(base_url=host, version=_OLDEST, timeout=timeout_s)
+    try:
+        newest = client.version(api_version=False)["ApiVersion"]
+    finally:
+        client.close()
+    version = min(
+        newest, DEFAULT_DOCKER_API_VERSION, key=lambda text: [int(part) for part in text.split(".")]
+    )
+    return docker.DockerClient(base_url=host, version=version, timeout=timeout_s)
 
 
 def _seconds(wall_ns: int) -> str:

@@ -17,7 +17,7 @@ from chaosp7.actions.kill import Kill
 from chaosp7.actions.pause import Pause
 from chaosp7.actions.refuse import Refuse
 from chaosp7.actions.stop import Stop
-from chaosp7.errors import NotVerifiedError, PlatformError
+from chaosp7.errors import FaultError, NotVerifiedError, PlatformError
 from chaosp7.platform.containers import TARGET_LABEL, Containers
 from chaosp7.platform.docker_driver import DockerDriver
 from chaosp7.platform.driver import ServiceState
@@ -46,7 +46,10 @@ def clean(lite: Lite) -> bool:
     """Nothing is paused, down, unplugged or cut, and the ledger says so too."""
     containers = Containers()
     states = [containers.state(one.container) for one in lite.driver.plan.services.values()]
-    links = lite.driver.links.states().values()
+    try:
+        links = lite.driver.links.states().values()
+    except FaultError:
+        return False  # Toxiproxy itself is down
     return (
         all(s.running and not s.paused and s.address for s in states)
         and all(state.clean for state in links)
