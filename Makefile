@@ -26,7 +26,8 @@ baseline: install  ## the same platform and load without a fault
 
 test: check  ## everything: style, types, and all tests against the real parts
 	@$(BIN)/chaosp7 provision
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m "not alone" --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest -m alone
 
 check: install  ## style and types only
 	@$(BIN)/ruff format --check .

@@ -23,6 +23,8 @@ from tests.chaos import (
     read_journal,
 )
 
+pytestmark = pytest.mark.alone
+
 TIERS = ["topic", "raw", "bronze", "silver", "gold"]
 
 

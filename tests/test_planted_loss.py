@@ -17,6 +17,8 @@ from probes.lag import consumer_lag_within
 from probes.sequence import corrupted_messages, duplicated_messages, lost_messages
 from tests.chaos import PLATFORM
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def run(parts: provision.Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:

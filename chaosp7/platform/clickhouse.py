@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from typing import Any
 
 import clickhouse_connect
@@ -13,7 +14,11 @@ from urllib3.exceptions import HTTPError
 
 from chaosp7.errors import ReaderError
 
-__all__ = ["ClickHouse", "literal"]
+__all__ = ["PASSWORD_ENV", "USER_ENV", "ClickHouse", "literal"]
+
+#: As whom; unset: ClickHouse's default user, without a password.
+USER_ENV = "CHAOSP7_CLICKHOUSE_USER"
+PASSWORD_ENV = "CHAOSP7_CLICKHOUSE_PASSWORD"  # noqa: S105  # a name
 
 # Its warnings repeat what is raised and told by us; whoever has set up logging gets them still.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
@@ -80,6 +85,8 @@ class ClickHouse:
             self._client = clickhouse_connect.get_client(
                 host=self._host,
                 port=self._port,
+                username=os.environ.get(USER_ENV),
+                password=os.environ.get(PASSWORD_ENV, ""),
                 connect_timeout=self._timeout_s,
                 send_receive_timeout=self._timeout_s,
                 query_retries=0,

@@ -14,13 +14,15 @@ import pytest
 __all__ = ["Daemon", "why_not"]
 
 _UP_WITHIN_S = 30
+#: Where Debian has it, and the tools that it starts itself.
+_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def why_not() -> str | None:
     """Return why this machine can't run one, None if it can."""
     if os.getuid() != 0:
         return "a Docker daemon takes root"
-    if shutil.which("dockerd") is None:
+    if shutil.which("dockerd", path=_PATH) is None:
         return "there is no dockerd on this machine (Debian: docker.io)"
     return None
 
@@ -48,7 +50,9 @@ class Daemon:
         ]
         command += ["--pidfile", str(self._folder / "pid"), "-H", self.url, "--bridge", "none"]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, env={**os.environ, "PATH": _PATH}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         deadline = time.monotonic() + _UP_WITHIN_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -27,6 +27,8 @@ from tests.actions.faulty import carried_out
 from tests.docker.daemon import Daemon
 from tests.lite import HANDLER, KAFKA_LINK, Lite
 
+pytestmark = pytest.mark.alone
+
 REPOSITORY = Path(__file__).parents[2]
 CLEAN_WITHIN_S = 5.0
 

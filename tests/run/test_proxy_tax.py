@@ -9,6 +9,8 @@ from chaosp7.platform.links import Toxic
 from chaosp7.run.proxy_tax import measure_proxy_tax, tax_of
 from tests.lite import Lite
 
+pytestmark = pytest.mark.alone
+
 LINK = "silver-processor->clickhouse"
 
 
