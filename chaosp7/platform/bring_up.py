@@ -8,12 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import msgspec
 
-from chaosp7.embedded import plan_model, provision, topics
+from chaosp7.embedded import plan_model, provision
 from chaosp7.embedded.logtail import tail
 from chaosp7.embedded.plan import build, prepare, wanted_ports
 from chaosp7.embedded.plan_model import Plan
@@ -22,6 +21,7 @@ from chaosp7.embedded.supervisor.protocol import Outcome, Phase, PlatformStatus,
 from chaosp7.errors import NotRunningError, PlatformError, SilentError
 from chaosp7.platform import ports
 from chaosp7.platform.control_client import ControlClient, end_stragglers, is_running
+from chaosp7.platform.link_check import check_links
 from chaosp7.platform.links import Links
 from chaosp7.platform.model import Part, Platform
 
@@ -65,7 +65,7 @@ def bring_up(
             _start_supervisor(state)
             ports.hand_over(owner, _wait_for_supervisor(state, timeout_s))
             _wait_until_up(state, timeout_s, listener)
-            _check_links(plan)
+            check_links(plan, Links(plan.the_service(Part.TOXIPROXY).ports["main"]))
         except BaseException:
             # Also a Ctrl-C: what was started is ended before anything is said.
             _end(state)
@@ -155,37 +155,6 @@ def _why_it_ended(state: StateDir) -> PlatformError:
         return PlatformError(msgspec.json.decode(state.outcome.read_bytes(), type=Outcome).error)
     except (OSError, msgspec.DecodeError):
         return PlatformError(f"the supervisor has ended\n{tail(state.supervisor_log)}")
-
-
-def _check_links(plan: Plan) -> None:
-    """Make sure that every link is what its clients really use.
-
-    A Kafka client goes where the metadata send it: only if that is the proxy does cutting the
-    link cut anything.
-    """
-    links = Links(plan.the_service(Part.TOXIPROXY).ports["main"])
-    states = links.states()
-    for name, link in plan.links.items():
-        state = states[name]
-        ports_there = (state.listen_port, state.upstream_port)
-        if not state.clean or ports_there != (link.listen_port, link.upstream_port):
-            raise PlatformError(f"link {name} isn't as planned: {state}")
-    to_broker = {
-        name: f"{ports.HOST}:{link.listen_port}"
-        for name, link in plan.links.items()
-        if plan.services[link.server].part is Part.KAFKA
-    }
-    if not to_broker:
-        return
-    with ThreadPoolExecutor(len(to_broker)) as pool:
-        for (name, proxy), sent_to in zip(
-            to_broker.items(), pool.map(topics.advertised, to_broker.values()), strict=True
-        ):
-            if sent_to != {proxy}:
-                raise PlatformError(
-                    f"link {name}: the broker sends its clients to {', '.join(sorted(sent_to))} past "
-                    f"the proxy at {proxy}: a fault on this link would do nothing"
-                )
 
 
 def _earlier_ports(state: StateDir, wanted: dict[str, int]) -> dict[str, int]:

@@ -7,12 +7,10 @@ else's Compose file: then we neither start nor end the platform as a whole.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +29,12 @@ from chaosp7.embedded.supervisor.protocol import (
     Stopped,
 )
 from chaosp7.errors import NotRunningError, PlatformError
+from chaosp7.platform import unplug
 from chaosp7.platform.attached import attached_plan
 from chaosp7.platform.bring_up import StatusListener
 from chaosp7.platform.bypass import connections_of_container
 from chaosp7.platform.containers import Containers, ContainerState
+from chaosp7.platform.link_check import check_links
 from chaosp7.platform.links import Links
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.process_id import ProcessId
@@ -100,6 +100,7 @@ class DockerDriver:
         plan = docker_up.make(self.platform, self.name, self.state, self._containers, provisioning)
         try:
             docker_up.start(plan, self._containers, self.status, timeout_s)
+            check_links(plan, self.links)
             if listener:
                 listener(self.platform_status())
         except BaseException:
@@ -119,6 +120,7 @@ class DockerDriver:
         self.state.prepare(keep_data=True)
         plan = attached_plan(platform, self.name, self.state)
         plan_model.write(plan)
+        check_links(plan, self.links, self.link_address)
         return plan
 
     def down(self, timeout_s: float = 60.0) -> bool:
@@ -328,47 +330,20 @@ class DockerDriver:
         return self._state(service).paused
 
     def networks(self, service: str) -> str:
-        """Return a service's network settings, for `reconnect`: addresses and names of each network."""
-        kept = {
-            network: {
-                "aliases": one.get("Aliases"),
-                "links": one.get("Links"),
-                "ipv4_address": (one.get("IPAMConfig") or {}).get("IPv4Address"),
-                "ipv6_address": (one.get("IPAMConfig") or {}).get("IPv6Address"),
-                "driver_opt": one.get("DriverOpts"),
-            }
-            for network, one in self._state(service).networks.items()
-        }
-        return json.dumps(kept)
+        """Return a service's network settings, for `reconnect`."""
+        return unplug.settings(self._state(service))
 
     def disconnect(self, service: str) -> None:
         """Take a service off its networks."""
-        container = self._containers.target(self.plan.service(service).container)
-        for network in self._state(service).networks:
-            found = self._network(network)
-            self._containers.call(f"disconnect {service}", partial(found.disconnect, container, force=True))
+        unplug.disconnect(self._containers, self._state(service))
 
     def reconnect(self, service: str, settings: str) -> None:
         """Bring a service back to its networks, with its addresses and names; can be repeated."""
-        container = self._containers.target(self.plan.service(service).container)
-        there = self._state(service).networks
-        for network, kept in json.loads(settings).items():
-            if network not in there:
-                found = self._network(network)
-                self._containers.call(f"connect {service}", partial(found.connect, container, **kept))
+        unplug.reconnect(self._containers, self._state(service), settings)
 
     def connected(self, service: str, settings: str) -> bool:
         """Tell whether a service is on its networks, with the addresses it had been given."""
-        there = self._state(service).networks
-        for network, kept in json.loads(settings).items():
-            if network not in there:
-                return False
-            if kept["ipv4_address"] and there[network]["IPAddress"] != kept["ipv4_address"]:
-                return self._state(service).running is False  # a container that is down has none
-        return True
-
-    def _network(self, name: str) -> Any:
-        return self._containers.call(f"find {name}", lambda: self._containers.client.networks.get(name))
+        return unplug.connected(self._state(service), settings)
 
     def _state(self, service: str) -> ContainerState:
         return self._containers.state(self.plan.service(service).container)

@@ -15,8 +15,8 @@ import pytest
 from chaosp7.embedded import topics
 from chaosp7.embedded.provision import Parts
 from chaosp7.errors import NotRunningError, PlatformError, PortInUseError
-from chaosp7.platform import bring_up
 from chaosp7.platform.control_client import stragglers
+from chaosp7.platform.link_check import check_links
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.process_driver import Phase, ProcessDriver, ServiceState
@@ -106,11 +106,11 @@ def test_a_broker_that_sends_clients_past_the_proxy_is_refused(shared: ProcessDr
         shared.links.create(name, link.listen_port, link.upstream_port)
         wrong = msgspec.structs.replace(plan, links={**plan.links, name: link})
         with pytest.raises(PlatformError, match="a fault on this link would do nothing"):
-            bring_up._check_links(wrong)
+            check_links(wrong, shared.links)
     finally:
         shared.crash("toxiproxy")
         _wait(lambda: shared.status()["toxiproxy"].healthy)
-    bring_up._check_links(plan)
+    check_links(plan, shared.links)
 
 
 def test_up_again_changes_nothing(shared: ProcessDriver) -> None:
