@@ -11,7 +11,8 @@ from chaosp7.embedded import provision
 from chaosp7.platform.loader import load
 from chaosp7.run import evidence as ev
 from chaosp7.run.current import close_run, open_run
-from chaosp7.run.run import Run, RunPlan
+from chaosp7.run.plan import RunPlan
+from chaosp7.run.run import Run
 from probes.freshness import all_tiers_fresh
 from probes.lag import consumer_lag_within
 from probes.sequence import corrupted_messages, duplicated_messages, lost_messages

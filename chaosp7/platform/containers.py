@@ -112,6 +112,11 @@ class Containers:
             networks=found["NetworkSettings"]["Networks"],
         )
 
+    def names(self) -> set[str]:
+        """Return the names of all containers, also of those that don't run."""
+        found = self.call("list containers", lambda: self.client.api.containers(all=True))
+        return {name.removeprefix("/") for one in found for name in one["Names"]}
+
     def target(self, name: str) -> Any:
         """Return a container that may be touched.
 

@@ -129,16 +129,13 @@ class DockerDriver:
         return docker_up.remove(self.name, self._containers)
 
     def running(self) -> bool:
-        """Tell whether there are containers of the platform."""
+        """Tell whether there are containers of the platform, also stopped ones: a fault may have done that."""
         if docker_up.ours(self.name, self._containers):
             return True
-        return self.platform is not None and not self.platform.made_by_us and self._all_there(self.platform)
-
-    def _all_there(self, platform: Platform) -> bool:
+        names = {service.container for service in self.platform.services.values()} if self.platform else set()
         with suppress(PlatformError):
-            states = [self._containers.state(one.container) for one in platform.services.values()]
-            return any(state.running for state in states)
-        return False
+            names |= {service.container for service in self.plan.services.values()}
+        return bool(names & self._containers.names())
 
     def platform_status(self) -> PlatformStatus:
         """Return the state of the platform as a whole and of all services."""

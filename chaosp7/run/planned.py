@@ -10,7 +10,8 @@ from chaosp7.platform.links import Links
 from chaosp7.platform.model import Platform, Service
 from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.run.evidence import FaultRecord
-from chaosp7.run.run import Run, RunPlan
+from chaosp7.run.plan import RunPlan
+from chaosp7.run.run import Run
 
 if TYPE_CHECKING:
     from chaosp7.actions._fault import Fault

@@ -13,7 +13,7 @@ from chaosp7.platform import loader
 from chaosp7.platform.model import Platform
 from chaosp7.run import preflight
 from chaosp7.run.evidence import Budget
-from chaosp7.run.run import RunPlan
+from chaosp7.run.plan import RunPlan
 from chaosp7.safety.safeguards import safeguards_of
 
 __all__ = ["resolve"]

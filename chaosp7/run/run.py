@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from chaosp7.account.readers.topic import end_offsets
-from chaosp7.embedded.log import RateLimit
 from chaosp7.errors import ChaosP7Error, HealError, MeasurementError, PlatformError, RunError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.drivers import open_driver
@@ -24,7 +20,10 @@ from chaosp7.run import evidence as ev
 from chaosp7.run.accounting import Accounting, Accounts
 from chaosp7.run.ending import Ending
 from chaosp7.run.environment import this_machine
+from chaosp7.run.folder import keep_ledger, make_folder
 from chaosp7.run.load import Load, LoadStatus
+from chaosp7.run.load_end import end_load
+from chaosp7.run.plan import RunPlan
 from chaosp7.run.proxy_tax import measure_proxy_tax
 from chaosp7.run.reports import load_report, recovery_reports, tier_reports
 from chaosp7.run.rest import until_at_rest
@@ -32,38 +31,20 @@ from chaosp7.run.verdict import Findings, judge
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.guard import Guard
 from chaosp7.safety.heal import heal, ledger_of, leftovers
-from chaosp7.safety.safeguards import Safeguard, Safeguards
+from chaosp7.safety.safeguards import Safeguards
 
-__all__ = ["Run", "RunPlan"]
+__all__ = ["Run"]
 
 logger = logging.getLogger("chaostoolkit")
 
 _ACCOUNT_IS_GOOD_FOR_NS = 5_000_000_000
 _QUERY_TIMEOUT_S = 10.0
 
-_PROGRESS_EVERY_S = 5.0
-
 #: An account while the load runs takes in at least so much of it.
 _OVERDUE_AT_LEAST_NS = 2_000_000_000
 
 #: How long after the drain what is missing is looked for once more.
 _LATE_AFTER_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What a run is to do; see `chaosp7.controls.evidence.before_experiment_control`."""
-
-    experiment: str
-    rate_per_s: float
-    duration_s: float
-    settle_s: float
-    seed: int
-    budget: ev.Budget
-    drain_deadline_s: float
-    faults_expected: int
-    reports: Path
-    safeguards: tuple[Safeguard, ...] = ()
 
 
 class Run:
@@ -113,7 +94,7 @@ class Run:
         if down:
             raise PlatformError(f"not healthy before the run: {', '.join(down)}")
         self._refuse_leftovers()
-        self.folder = self._make_folder()
+        self.folder = make_folder(self.plan)
         exchange_service = self.model.the_service(Part.EXCHANGE)
         self._guard = Guard(
             self.driver.name, self.id, exchange_service, self._brought_up, self.driver.state.log("watchdog")
@@ -306,28 +287,42 @@ class Run:
 
     def release(self) -> None:
         """End load and recorder, undo what is left of faults, leave the platform as it was found."""
+        steps = (self._heal_what_is_left, self._end_measuring, self._take_down)
         try:
-            if self._guard is not None and self.driver.running():
-                # Faults whose own healing was interrupted; usually there are none.
-                heal(self.driver, ledger_of(self.driver).open_faults(self.id), "run")
-        except ChaosP7Error as error:
-            logger.warning("not healed: %s", error)
+            for step in steps:
+                try:
+                    step()
+                except (ChaosP7Error, OSError) as error:
+                    # The next step may do better: a platform that is taken down has no faults left.
+                    logger.warning("not cleaned up: %s", error)
+        finally:
+            if self._guard is not None:
+                self._guard.release()
+
+    def _heal_what_is_left(self) -> None:
+        """Undo faults whose own healing was interrupted; usually there are none."""
+        if self._guard is not None and self.driver.running():
+            heal(self.driver, ledger_of(self.driver).open_faults(self.id), "run")
+
+    def _end_measuring(self) -> None:
         try:
             if self._load is not None and self._load_report is None:
                 self._load.abort()
-            self._load = None
-        except MeasurementError as error:
-            logger.warning("the load can't be ended: %s", error)
         finally:
+            self._load = None
             if self._recorder is not None:
                 self._recorder.stop()
                 self._recorder.source.close()
+
+    def _take_down(self) -> None:
+        try:
+            if self._guard is not None:
+                keep_ledger(self.ledger, self.folder)
+        finally:
             if self._brought_up:
                 logger.info("Taking platform %s down", self.model.name)
                 self.driver.down()
                 self._brought_up = False
-            if self._guard is not None:
-                self._guard.release()
 
     def _abort(self, reason: str) -> None:
         self.ending.end(reason, lambda: bool(ledger_of(self.driver).open_faults(self.id)))
@@ -356,19 +351,7 @@ class Run:
         return accounts
 
     def _end_load(self, load: Load) -> ev.LoadReport:
-        status = load.checked_status()
-        so_far_s = (time.monotonic_ns() - status.start_ns) / 1e9
-        length_s = max(self.plan.duration_s, so_far_s + self.plan.settle_s)
-        logger.info("Load goes on for %.0f s", max(0.0, length_s - so_far_s))
-        messages = math.ceil(length_s * load.rate_per_s)
-        say = RateLimit(_PROGRESS_EVERY_S)
-
-        def tell(so_far: LoadStatus) -> None:
-            if say():
-                logger.info("%s of %s messages sent", f"{so_far.sent:,}", f"{messages:,}")
-
-        ended = load.finish(messages, time.sleep, tell)
-        self._load_report = load_report(load, ended)
+        self._load_report = load_report(load, end_load(load, self.plan.duration_s, self.plan.settle_s))
         return self._load_report
 
     def _refuse_leftovers(self) -> None:
@@ -379,15 +362,6 @@ class Run:
         elif left:
             what = ", ".join(f"{fault.kind} {fault.target} of {fault.run}" for fault in left)
             raise RunError(f"faults of an earlier run are still open: {what}; `chaosp7 heal` undoes them")
-
-    def _make_folder(self) -> Path:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-        folder = self.plan.reports / f"{stamp}-{self.plan.experiment.replace('/', '_')[:60]}"
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise RunError(f"the report's folder can't be made: {error}") from error
-        return folder
 
     def _address(self, service: str) -> tuple[str, int]:
         host, _, port = self.driver.endpoint(service).rpartition(":")

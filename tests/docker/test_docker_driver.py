@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chaosp7.actions._service import ServiceFault
@@ -22,10 +23,12 @@ from chaosp7.platform.containers import TARGET_LABEL, Containers
 from chaosp7.platform.docker_driver import DockerDriver
 from chaosp7.platform.driver import ServiceState
 from chaosp7.platform.drivers import open_driver
+from chaosp7.platform.model import Platform
 from chaosp7.safety.heal import ledger_of
+from chaosp7.safety.undo import Undo, carry_out_undo, is_undone
 from tests.actions.faulty import carried_out
 from tests.docker.daemon import Daemon
-from tests.lite import HANDLER, KAFKA_LINK, Lite
+from tests.lite import EXCHANGE_LINK, HANDLER, KAFKA_LINK, Lite
 
 pytestmark = pytest.mark.alone
 
@@ -219,3 +222,65 @@ def test_down_leaves_no_container_and_no_network(
     assert not client.networks.list(filters={"label": "chaosp7.platform=other"})
     assert not driver.down()
     assert docker_lite.driver.status()  # side by side: the other one goes on
+
+
+def somebody_elses(lite: Lite) -> Platform:
+    """The platform file that names the containers of a platform that is up."""
+    plan, model = lite.driver.plan, lite.model
+    services = {
+        name: msgspec.structs.replace(
+            one, container=plan.services[name].container, address=lite.driver.endpoint(name)
+        )
+        for name, one in model.services.items()
+    }
+    links = {
+        name: msgspec.structs.replace(one, listen_port=plan.links[name].listen_port)
+        for name, one in model.links.items()
+    }
+    return msgspec.structs.replace(model, name="attached", services=services, links=links)
+
+
+def test_somebody_elses_containers_are_attached_to_and_left_as_they_are(
+    docker_lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAOSP7_STATE_DIR", str(tmp_path))
+    model = somebody_elses(docker_lite)
+    driver = open_driver(model)
+    driver.up()
+    assert all(status.healthy for status in driver.status().values())
+    attached = Lite(model, driver, tmp_path)
+    carried_out(Pause(driver, HANDLER, 0.2, 20), tmp_path)
+    carried_out(Refuse(attached, KAFKA_LINK, 0.2), tmp_path)
+    assert not driver.down()
+    assert docker_lite.driver.service_status(HANDLER).healthy
+    # Who heals knows no more than the name: the platform file may be gone.
+    by_name = open_driver(name="attached")
+    assert by_name.running()
+    driver.pause(HANDLER)
+    assert not is_undone(Undo("resume", HANDLER), by_name)
+    carry_out_undo(Undo("resume", HANDLER), by_name)
+    assert is_undone(Undo("resume", HANDLER), by_name)
+
+
+def test_a_broker_that_sends_attached_clients_past_the_proxy_is_refused(
+    docker_lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAOSP7_STATE_DIR", str(tmp_path))
+    model = somebody_elses(docker_lite)
+    link = msgspec.structs.replace(
+        model.links[KAFKA_LINK], listen_port=model.links[EXCHANGE_LINK].listen_port
+    )
+    wrong = msgspec.structs.replace(model, links={**model.links, KAFKA_LINK: link})
+    with pytest.raises(PlatformError, match="isn't as planned"):
+        open_driver(wrong).up()
+
+
+def test_a_container_that_is_not_there_is_named(
+    docker_lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAOSP7_STATE_DIR", str(tmp_path))
+    model = somebody_elses(docker_lite)
+    service = msgspec.structs.replace(model.services[HANDLER], container="k2-nobody")
+    wrong = msgspec.structs.replace(model, services={**model.services, HANDLER: service})
+    with pytest.raises(PlatformError, match="k2-nobody"):
+        open_driver(wrong).up()

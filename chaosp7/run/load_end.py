@@ -1,0 +1,44 @@
+"""Let a load come to its end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+
+from chaosp7.embedded.log import RateLimit
+from chaosp7.run.load import Load, LoadStatus
+
+__all__ = ["end_load"]
+
+logger = logging.getLogger("chaostoolkit")
+
+_PROGRESS_EVERY_S = 5.0
+
+
+def end_load(load: Load, duration_s: float, settle_s: float) -> LoadStatus:
+    """Let a load go on for its time, and end it at an exact count.
+
+    Args:
+        load: it runs.
+        duration_s: how long it lasts at least, seconds from its start.
+        settle_s: how long it goes on at least, seconds from now.
+
+    Returns:
+        Its last status.
+
+    Raises:
+        MeasurementError: if it failed, or the source isn't there.
+    """
+    status = load.checked_status()
+    so_far_s = (time.monotonic_ns() - status.start_ns) / 1e9
+    length_s = max(duration_s, so_far_s + settle_s)
+    logger.info("Load goes on for %.0f s", max(0.0, length_s - so_far_s))
+    messages = math.ceil(length_s * load.rate_per_s)
+    say = RateLimit(_PROGRESS_EVERY_S)
+
+    def tell(so_far: LoadStatus) -> None:
+        if say():
+            logger.info("%s of %s messages sent", f"{so_far.sent:,}", f"{messages:,}")
+
+    return load.finish(messages, time.sleep, tell)
