@@ -129,7 +129,7 @@ class DockerDriver:
         return docker_up.remove(self.name, self._containers)
 
     def running(self) -> bool:
-        """Tell whether there are containers of the platform, also stopped ones: a fault may have done that."""
+        """Tell whether there are containers of the platform, stopped ones too: a fault may have done that."""
         if docker_up.ours(self.name, self._containers):
             return True
         names = {service.container for service in self.platform.services.values()} if self.platform else set()

@@ -55,6 +55,11 @@ class _PlannedDriver(ProcessDriver):
     def running(self) -> bool:
         return False
 
+    def networks(self, service: str) -> str:
+        if self._model.driver == "docker":
+            _refuse()
+        return super().networks(service)
+
 
 class _Names:
     def __init__(self, model: Platform) -> None:
