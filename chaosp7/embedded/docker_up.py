@@ -22,7 +22,7 @@ from docker.errors import APIError, ImageNotFound
 from docker.types import IPAMConfig, IPAMPool, Mount
 
 import chaosp7
-from chaosp7.embedded import plan_model, provision
+from chaosp7.embedded import bounded_disk, plan_model, provision
 from chaosp7.embedded.plan import build, prepare, wanted_ports
 from chaosp7.embedded.plan_model import Plan
 from chaosp7.embedded.state import StateDir
@@ -78,6 +78,7 @@ def make(
         key: port or _FIRST_PORT + number for number, (key, port) in enumerate(wanted_ports(platform).items())
     }
     plan = build(platform, parts, ports, state, name, hosts)
+    bounded_disk.release(state)
     state.prepare(keep_data=False)
     prepare(plan, parts)
     plan_model.write(plan)

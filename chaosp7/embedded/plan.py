@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-from chaosp7.embedded import kafka
+from chaosp7.embedded import bounded_disk, kafka
 from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan, TaskPlan
 from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
@@ -102,10 +102,16 @@ def build(
 
 
 def prepare(plan: Plan, parts: Parts) -> None:
-    """Write the files that the plan's services read when they start; the folders must be there."""
+    """Write the files that the plan's services read when they start; the folders must be there.
+
+    Raises:
+        PlatformError: if a service can't have a disk of its own.
+    """
     state = plan.state
     for name, service in plan.services.items():
         state.data(name).mkdir(parents=True, exist_ok=True)
+        if service.disk_mb and not bounded_disk.is_bounded(state.data(name)):
+            bounded_disk.bound(state.data(name), service.disk_mb)
         if service.part is Part.KAFKA:
             kafka.prepare(
                 parts.kafka.template, state.data(name), _listeners(plan, name), service.ports["controller"]
@@ -224,6 +230,7 @@ class _Builder:
             health=health,
             after=after,
             restart=service.restart,
+            disk_mb=service.disk_mb,
             host=host,
             container=container_name(self.state.path.name, name) if self.platform.driver == "docker" else "",
         )

@@ -63,6 +63,7 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
         restart: whether it is started again after a crash.
         start_timeout_s: how long it has to become healthy, seconds.
         stop_timeout_s: how long it has to end after SIGTERM before it gets a SIGKILL, seconds.
+        disk_mb: size of a disk of its own for its data, MiB; 0: none.
         host: the address that it listens on.
         container: the container that it runs in; empty for a process.
     """
@@ -75,6 +76,7 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     restart: Literal["on-crash", "no"] = "on-crash"
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 15.0
+    disk_mb: int = 0
     host: str = HOST
     container: str = ""
 

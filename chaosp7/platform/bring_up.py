@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from chaosp7.embedded import plan_model, provision
+from chaosp7.embedded import bounded_disk, plan_model, provision
 from chaosp7.embedded.logtail import tail
 from chaosp7.embedded.plan import build, prepare, wanted_ports
 from chaosp7.embedded.plan_model import Plan
@@ -59,6 +59,7 @@ def bring_up(
         reserved = ports.reserve(owner, wanted)
         try:
             plan = build(platform, parts, reserved, state, name)
+            bounded_disk.release(state)
             state.prepare(keep_data=keep_data)
             prepare(plan, parts)
             plan_model.write(plan)
@@ -96,6 +97,7 @@ def _end(state: StateDir, timeout_s: float = _DOWN_TIMEOUT_S) -> bool:
     # Nobody is left after a proper end; after a SIGKILL of the supervisor the kernel has ended
     # its children, but not what those had started.
     found = end_stragglers(state) > 0 or found
+    bounded_disk.release(state)
     state.supervisor_pid.unlink(missing_ok=True)
     for pid_file in (state.path / "pids").glob("*.pid"):
         pid_file.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from chaosp7.embedded import docker_up, plan_model
+from chaosp7.embedded import bounded_disk, docker_up, plan_model
 from chaosp7.embedded.plan_model import Plan
 from chaosp7.embedded.provision import Progress
 from chaosp7.embedded.state import StateDir
@@ -28,7 +28,7 @@ from chaosp7.embedded.supervisor.protocol import (
     Started,
     Stopped,
 )
-from chaosp7.errors import NotRunningError, PlatformError
+from chaosp7.errors import FaultError, NotRunningError, PlatformError
 from chaosp7.platform import unplug
 from chaosp7.platform.attached import attached_plan
 from chaosp7.platform.bring_up import StatusListener
@@ -126,7 +126,9 @@ class DockerDriver:
     def down(self, timeout_s: float = 60.0) -> bool:
         """Remove the containers that we have made; somebody else's are left alone."""
         del timeout_s  # the daemon has its own
-        return docker_up.remove(self.name, self._containers)
+        found = docker_up.remove(self.name, self._containers)
+        bounded_disk.release(self.state)
+        return found
 
     def running(self) -> bool:
         """Tell whether there are containers of the platform, stopped ones too: a fault may have done that."""
@@ -248,6 +250,12 @@ class DockerDriver:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(said, encoding="utf-8")
         return path
+
+    def data_folder(self, service: str) -> Path:
+        """Return where a service's data lie, if we have made its container."""
+        if not self.plan.service(service).command:
+            raise FaultError(f"{service} runs in somebody else's container: its data can't be reached")
+        return self.state.data(service)
 
     def ledger(self, run: str, folder: Path) -> Path:
         """Return the ledger's path in the state folder, which the exchange's container has too."""

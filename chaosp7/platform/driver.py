@@ -96,6 +96,14 @@ class Driver(Protocol):
         """Return the log of a service."""
         ...
 
+    def data_folder(self, service: str) -> Path:
+        """Return where a service's data lie, on this machine.
+
+        Raises:
+            FaultError: if they can't be reached.
+        """
+        ...
+
     def ledger(self, run: str, folder: Path) -> Path:
         """Return where the exchange can write the ledger of a run whose folder is that."""
         ...

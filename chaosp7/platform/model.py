@@ -63,6 +63,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         exchange: the exchange that a feed handler listens to.
         port: a fixed TCP port of its main endpoint; 0 takes a free one.
         memory_mb: heap limit of the broker, in MiB.
+        disk_mb: size of a disk of its own for its data, MiB; 0: it shares this machine's. Takes root.
         container: (docker) name of its container; empty where we make the containers.
         address: (docker) where this machine reaches it, ``host:port``; empty if it needn't.
     """
@@ -72,6 +73,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     exchange: str = ""
     port: int = 0
     memory_mb: int = 384
+    disk_mb: int = 0
     container: str = ""
     address: str = ""
 

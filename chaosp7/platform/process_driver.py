@@ -189,6 +189,11 @@ class ProcessDriver:
         past = connections_of_process(process.pid, ports)
         return f"{ends.client} talks to {ends.server} past the proxy, at {past[0]}" if past else None
 
+    def data_folder(self, service: str) -> Path:
+        """Return where a service's data lie."""
+        self.plan.service(service)
+        return self.state.data(service)
+
     def ledger(self, run: str, folder: Path) -> Path:
         """Return where the exchange writes the ledger of a run: into the run's own folder."""
         del run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never, cast
 
 from chaosp7.embedded.plan_model import Plan
@@ -54,6 +55,10 @@ class _PlannedDriver(ProcessDriver):
 
     def running(self) -> bool:
         return False
+
+    def data_folder(self, service: str) -> Path:
+        self._model.service(service)
+        _refuse()
 
     def networks(self, service: str) -> str:
         if self._model.driver == "docker":

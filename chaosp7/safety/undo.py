@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from chaosp7.embedded.bounded_disk import BALLAST
 from chaosp7.errors import FaultError, HealError, PlatformError
 from chaosp7.platform.driver import Driver, ServiceState
 from chaosp7.platform.model import Part
@@ -23,12 +24,12 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         op: ``start`` a service that is down, ``resume`` one that is stopped, ``reconnect`` one that is off
-            its networks, ``heal-link``, or ``end-helper``.
+            its networks, ``heal-link``, ``remove-ballast`` from a service's disk, or ``end-helper``.
         target: the service, the link, or the helper's token.
         settings: (``reconnect``) the service's network settings.
     """
 
-    op: Literal["start", "resume", "reconnect", "heal-link", "end-helper"]
+    op: Literal["start", "resume", "reconnect", "heal-link", "remove-ballast", "end-helper"]
     target: str
     settings: str = ""
 
@@ -50,6 +51,8 @@ def carry_out_undo(undo: Undo, driver: Driver) -> None:
         driver.start(undo.target, wait_s=0)
     elif undo.op == "resume":
         driver.resume(undo.target)
+    elif undo.op == "remove-ballast":
+        (driver.data_folder(undo.target) / BALLAST).unlink(missing_ok=True)
     elif undo.op == "reconnect":
         driver.reconnect(undo.target, undo.settings)
     else:
@@ -83,6 +86,8 @@ def is_undone(undo: Undo, driver: Driver) -> bool:
         match undo.op:
             case "heal-link":
                 undone = driver.links.state(undo.target).clean
+            case "remove-ballast":
+                undone = not (driver.data_folder(undo.target) / BALLAST).exists()
             case "reconnect":
                 undone = driver.connected(undo.target, undo.settings)
             case "start":

@@ -1,0 +1,134 @@
+"""Kill a runner at a random moment of its fault, many times, and look for what is left.
+
+    python benchmarks/runner_kills.py --times 50
+    python benchmarks/runner_kills.py --times 50 --driver docker
+
+Each runner injects one fault under a watchdog, all faults in turn, and gets its SIGKILL at a random moment
+from its first import to well into the fault. Within 5 s no service may be down or paused, no link cut, no
+network missing, no helper left and no fault open in the ledger; then `chaosp7 heal --check` is asked. Exit
+code 0 only if nothing was left each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from chaosp7.errors import ChaosP7Error  # noqa: E402
+from chaosp7.platform.drivers import open_driver  # noqa: E402
+from chaosp7.safety.heal import ledger_of  # noqa: E402
+from tests.lite import Lite, lite_platform  # noqa: E402
+from tests.safety.runner import FAULTS  # noqa: E402
+
+CLEAN_WITHIN_S = 5.0
+EARLIEST_S, LATEST_S = 0.3, 3.5
+
+
+def left(lite: Lite) -> str:
+    """Return what is left of faults, empty if nothing is."""
+    try:
+        for name, status in lite.driver.status().items():
+            if status.process is None and status.state != "backing-off":
+                return f"{name} is down"
+            if lite.driver.paused(name):
+                return f"{name} is paused"
+        for name, link in lite.driver.links.states().items():
+            if not link.clean:
+                return f"link {name} isn't clean"
+        if lite.model.driver == "docker" and "{}" in map(lite.driver.networks, lite.model.services):
+            return "a container has no network"
+        found = subprocess.run(["pgrep", "-f", "chaosp7.stress --token"], capture_output=True, check=False)
+        if found.returncode == 0:
+            return "a helper runs"
+        if open_faults := ledger_of(lite.driver).open_faults():
+            return f"{open_faults[0].kind} is open in the ledger"
+    except ChaosP7Error as error:
+        return str(error)
+    return ""
+
+
+def kill_one(lite: Lite, fault: str, after_s: float) -> tuple[float, str]:
+    """Start a runner, kill it, and wait until nothing is left.
+
+    Returns:
+        How long that took, seconds, and what is left after the limit.
+    """
+    command = [sys.executable, "-m", "tests.safety.runner", fault, "100", lite.model.driver]
+    env = {**os.environ, "CHAOSP7_STATE_DIR": str(lite.state)}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.DEVNULL) as process:
+        time.sleep(after_s)
+        process.kill()
+        killed_s = time.monotonic()
+        process.wait()
+        clean_s = float("inf")
+        while time.monotonic() < killed_s + CLEAN_WITHIN_S:
+            # A request that was on its way may still arrive: only what stays clean counts.
+            clean_s = min(clean_s, time.monotonic() - killed_s) if not left(lite) else float("inf")
+            time.sleep(0.1)
+    return clean_s, left(lite)
+
+
+def healed(lite: Lite) -> bool:
+    """Ask `chaosp7 heal --check`."""
+    command = [sys.executable, "-c", "from chaosp7.cli import main; main()", "heal", "--check"]
+    command += ["--name", lite.model.name]
+    env = {**os.environ, "CHAOSP7_STATE_DIR": str(lite.state)}
+    return subprocess.run(command, env=env, capture_output=True, check=False).returncode == 0
+
+
+def main() -> int:
+    """Kill them all.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--times", type=int, default=50, help="how many runners (default 50)")
+    parser.add_argument("--driver", choices=["process", "docker"], default="process")
+    parser.add_argument("--seed", type=int, default=7, help="of the moments")
+    arguments = parser.parse_args()
+    moments = random.Random(arguments.seed)  # noqa: S311 - moments, not secrets
+    faults = [name for name in FAULTS if name != "isolate" or arguments.driver == "docker"]
+    took_s: list[float] = []
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="c7k-") as folder:
+        os.environ["CHAOSP7_STATE_DIR"] = folder
+        model = lite_platform(arguments.driver)
+        lite = Lite(model, open_driver(model), Path(folder))
+        lite.driver.up()
+        try:
+            for number in range(arguments.times):
+                fault, after_s = faults[number % len(faults)], moments.uniform(EARLIEST_S, LATEST_S)
+                clean_s, what = kill_one(lite, fault, after_s)
+                ok = not what and healed(lite)
+                bad += not ok
+                took_s.append(clean_s)
+                print(
+                    f"{number + 1}: {fault} killed after {after_s:.2f} s: clean after {clean_s:.2f} s {what}",
+                    flush=True,
+                )
+                for name in model.services:
+                    lite.driver.start(name)
+        finally:
+            lite.driver.down()
+    print(
+        f"{bad} of {arguments.times} left something; clean after: median {statistics.median(took_s):.2f} s, "
+        f"longest {max(took_s):.2f} s (n = {len(took_s)})"
+    )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
