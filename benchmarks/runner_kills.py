@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -37,24 +38,25 @@ EARLIEST_S, LATEST_S = 0.3, 3.5
 def left(lite: Lite) -> str:
     """Return what is left of faults, empty if nothing is."""
     try:
-        for name, status in lite.driver.status().items():
-            if status.process is None and status.state != "backing-off":
-                return f"{name} is down"
-            if lite.driver.paused(name):
-                return f"{name} is paused"
-        for name, link in lite.driver.links.states().items():
-            if not link.clean:
-                return f"link {name} isn't clean"
-        if lite.model.driver == "docker" and "{}" in map(lite.driver.networks, lite.model.services):
-            return "a container has no network"
-        found = subprocess.run(["pgrep", "-f", "chaosp7.stress --token"], capture_output=True, check=False)
-        if found.returncode == 0:
-            return "a helper runs"
-        if open_faults := ledger_of(lite.driver).open_faults():
-            return f"{open_faults[0].kind} is open in the ledger"
+        return next(traces(lite), "")
     except ChaosP7Error as error:
         return str(error)
-    return ""
+
+
+def traces(lite: Lite) -> Iterator[str]:
+    """Find what faults have left."""
+    for name, status in lite.driver.status().items():
+        if status.process is None and status.state != "backing-off":
+            yield f"{name} is down"
+        elif lite.driver.paused(name):
+            yield f"{name} is paused"
+    yield from (f"link {name} is cut" for name, link in lite.driver.links.states().items() if not link.clean)
+    if lite.model.driver == "docker" and "{}" in map(lite.driver.networks, lite.model.services):
+        yield "a container has no network"
+    helper = subprocess.run(["pgrep", "-f", "chaosp7.stress --token"], capture_output=True, check=False)
+    if helper.returncode == 0:
+        yield "a helper runs"
+    yield from (f"{fault.kind} is open in the ledger" for fault in ledger_of(lite.driver).open_faults())
 
 
 def kill_one(lite: Lite, fault: str, after_s: float) -> tuple[float, str]:
@@ -115,18 +117,15 @@ def main() -> int:
                 ok = not what and healed(lite)
                 bad += not ok
                 took_s.append(clean_s)
-                print(
-                    f"{number + 1}: {fault} killed after {after_s:.2f} s: clean after {clean_s:.2f} s {what}",
-                    flush=True,
-                )
+                said = f"killed after {after_s:.2f} s, clean after {clean_s:.2f} s {what}"
+                print(f"{number + 1}: {fault} {said}", flush=True)
                 for name in model.services:
                     lite.driver.start(name)
         finally:
             lite.driver.down()
-    print(
-        f"{bad} of {arguments.times} left something; clean after: median {statistics.median(took_s):.2f} s, "
-        f"longest {max(took_s):.2f} s (n = {len(took_s)})"
-    )
+    middle, longest = statistics.median(took_s), max(took_s)
+    print(f"{bad} of {arguments.times} left something")
+    print(f"clean after: median {middle:.2f} s, longest {longest:.2f} s (n = {len(took_s)})")
     return 1 if bad else 0
 
 
