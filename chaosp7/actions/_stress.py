@@ -28,6 +28,8 @@ class StressFault:
         self.target = target
         self._duration_s = duration_s
         self._helper = Helper(new_token(), arguments, self.max_s)
+        #: PID of a process whose cgroups the helper works in.
+        self._beside: int | None = None
 
     @property
     def undo(self) -> list[Undo]:
@@ -41,7 +43,7 @@ class StressFault:
 
     def inject(self) -> None:
         """Start the helper."""
-        self._helper.start()
+        self._helper.start(self._beside)
 
     def hold(self, over: Event) -> None:
         """Let it last, and see that the helper did."""

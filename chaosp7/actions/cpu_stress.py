@@ -1,7 +1,7 @@
 """Take CPU time from a service: busy loops on the cores that it may run on.
 
-The loops compete with the service, and with everything else on those cores, at equal priority: on
-processes without a cgroup of their own there is no way to slow one of them only.
+A container has a cgroup of its own: the loops share its CPU time, and its limit if it has one. Processes of
+this machine haven't: there the loops compete with everything else on those cores, at equal priority.
 """
 
 import os
@@ -42,10 +42,11 @@ class CpuStress(StressFault):
 
     def inject(self) -> None:
         """Start the loops on the service's cores."""
-        super().inject()
         process = self._driver.service_status(self.target).process
         if process is None:
             raise NotVerifiedError(f"{self.target} has no process that could be slowed down")
+        self._beside = process.pid
+        super().inject()
         self._helper.place(sorted(os.sched_getaffinity(process.pid)))
 
     def verify(self) -> tuple[int, str]:

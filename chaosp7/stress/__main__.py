@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 
+from chaosp7.stress import cgroup
+
 _PR_SET_PDEATHSIG = 1
 _PAGE_BYTES = mmap.PAGESIZE
 
@@ -53,11 +55,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True, help="end at the latest after so many")
     parser.add_argument("--workers", type=int, default=0, help="cores to keep busy")
     parser.add_argument("--bytes", type=int, default=0, help="memory to take")
+    parser.add_argument("--beside", type=int, help="PID of a process whose cgroups it is to work in")
     arguments = parser.parse_args()
     end_s = time.monotonic() + arguments.seconds
     # A session of its own, so that a Ctrl-C is the runner's to handle: it heals, and so ends this.
     os.setsid()
     _die_with_parent(arguments.parent)
+    if arguments.beside:
+        cgroup.join(arguments.beside)
     _spin(arguments.workers)
     memory = _take(arguments.bytes) if arguments.bytes else None
     sys.stdout.write("r")

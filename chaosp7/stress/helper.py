@@ -76,14 +76,20 @@ class Helper:
         self._command += ["--parent", str(os.getpid()), "--seconds", str(max_s), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, beside: int | None = None) -> None:
         """Start it, and wait until it does what it is for.
+
+        Args:
+            beside: PID of a process whose cgroups it works in; None: in this one's.
 
         Raises:
             FaultError: if it doesn't come to that.
         """
         process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [*self._command, *(["--beside", str(beside)] if beside else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         self._process = process
         assert process.stdout is not None  # noqa: S101 - it was asked for

@@ -12,9 +12,11 @@ import msgspec
 import pytest
 
 from chaosp7.actions._service import ServiceFault
+from chaosp7.actions.cpu_stress import CpuStress
 from chaosp7.actions.crash import Crash
 from chaosp7.actions.isolate import Isolate
 from chaosp7.actions.kill import Kill
+from chaosp7.actions.memory_pressure import MemoryPressure
 from chaosp7.actions.pause import Pause
 from chaosp7.actions.refuse import Refuse
 from chaosp7.actions.stop import Stop
@@ -26,6 +28,7 @@ from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.model import Platform
 from chaosp7.safety.heal import ledger_of
 from chaosp7.safety.undo import Undo, carry_out_undo, is_undone
+from chaosp7.stress.helper import helpers
 from tests.actions.faulty import carried_out
 from tests.docker.daemon import Daemon
 from tests.lite import EXCHANGE_LINK, HANDLER, KAFKA_LINK, Lite
@@ -284,3 +287,36 @@ def test_a_container_that_is_not_there_is_named(
     wrong = msgspec.structs.replace(model, services={**model.services, HANDLER: service})
     with pytest.raises(PlatformError, match="k2-nobody"):
         open_driver(wrong).up()
+
+
+def test_busy_loops_work_in_the_containers_own_cgroup(docker_lite: Lite, tmp_path: Path) -> None:
+    fault = CpuStress(docker_lite.driver, HANDLER, 1, 0.3)
+    pid = Containers().state(container(docker_lite, HANDLER)).pid
+    seen = []
+
+    def meanwhile() -> None:
+        seen.extend(cgroup(one.pid, "cpu") for one in helpers(fault.undo[0].target))
+
+    carried_out(fault, tmp_path, meanwhile)
+    assert seen == [cgroup(pid, "cpu")] * 2
+    assert cgroup(pid, "cpu") != cgroup(os.getpid(), "cpu")
+
+
+def cgroup(pid: int, controller: str) -> str:
+    lines = [line.split(":", 2) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+    return next(path for _number, names, path in lines if names == "" or controller in names.split(","))
+
+
+def test_memory_is_taken_from_a_container_with_a_limit(docker_lite: Lite, tmp_path: Path) -> None:
+    with pytest.raises(FaultError, match="no memory limit of its own"):
+        MemoryPressure(docker_lite.driver, HANDLER, 16, 64, 1)
+    limited = Containers().target(container(docker_lite, HANDLER))
+    limited.update(mem_limit="256m", memswap_limit="256m")
+    try:
+        fault = MemoryPressure(docker_lite.driver, HANDLER, 32, 1024, 0.3)
+        record = carried_out(fault, tmp_path)
+    finally:
+        limited.update(mem_limit="8g", memswap_limit="8g")
+    assert docker_lite.driver.service_status(HANDLER).healthy
+    taken = int(record.proof[0].split(" MiB taken")[0])
+    assert 32 < taken < 256 - 32  # what the handler itself uses isn't there to be taken

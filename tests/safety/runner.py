@@ -35,7 +35,7 @@ FAULTS: dict[str, Callable[[Lite], Fault]] = {
     "refuse": lambda lite: Refuse(lite, KAFKA_LINK, 60),
     "blackhole": lambda lite: LinkFault(lite, "blackhole", KAFKA_LINK, 60, HOLE),
     "cpu-stress": lambda lite: CpuStress(lite.driver, HANDLER, 1, 60),
-    "memory-pressure": lambda _lite: MemoryPressure(1024, 64, 60),
+    "memory-pressure": lambda lite: MemoryPressure(lite.driver, "", 1024, 64, 60),
     "power-cut": lambda lite: PowerCut(lite, ["toxiproxy", HANDLER, "feed-handler-binance"], 60, 20),
     "isolate": lambda lite: Isolate(lite.driver, HANDLER, 60, 20),
     "partition": lambda lite: Partition(lite, [[HANDLER, "feed-handler-binance"], ["redpanda"]], 60),
