@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan
 from chaosp7.embedded.state import StateDir
 from chaosp7.platform.model import Part, Platform, Service
@@ -17,20 +19,21 @@ _CHECKS = {
 }
 
 
-def attached_plan(platform: Platform, name: str, state: StateDir) -> Plan:
+def attached_plan(platform: Platform, name: str, state: StateDir, containers: Mapping[str, str]) -> Plan:
     """Return the plan.
 
     Args:
         platform: the platform file's content; its services name their containers.
         name: what the platform is called.
         state: its state folder.
+        containers: service -> name of its container.
     """
     toxiproxy = _address(platform.services[platform.the_service(Part.TOXIPROXY)])[0]
     return Plan(
         name=name,
         platform_file=str(platform.path.absolute()),
         state_dir=str(state.path),
-        services={key: _service(service) for key, service in platform.services.items()},
+        services={key: _service(service, containers[key]) for key, service in platform.services.items()},
         tasks={},
         links={
             key: LinkPlan(
@@ -47,7 +50,7 @@ def attached_plan(platform: Platform, name: str, state: StateDir) -> Plan:
     )
 
 
-def _service(service: Service) -> ServicePlan:
+def _service(service: Service, container: str) -> ServicePlan:
     host, port = _address(service)
     kind, path = _CHECKS.get(service.part, (Check.CONTAINER, ""))
     if not port:
@@ -58,7 +61,7 @@ def _service(service: Service) -> ServicePlan:
         ports={"main": port} if port else {},
         health=HealthPlan(check=kind, port=port, path=path, host=host),
         host=host,
-        container=service.container,
+        container=container,
     )
 
 

@@ -32,6 +32,7 @@ TARGET_LABEL = "chaosp7.target"
 
 _TIMEOUT_S = 10
 _OLDEST = "1.24"
+_BY_LABEL = "label:"
 _LOCAL = ("unix://", "http+docker://", "http+unix://")
 _NANOSECONDS = re.compile(r"^(.+?)(?:\.(\d{1,9}))?Z$")
 #: The daemon logs an end right before or after it shows it.
@@ -116,6 +117,24 @@ class Containers:
         """Return the names of all containers, also of those that don't run."""
         found = self.call("list containers", lambda: self.client.api.containers(all=True))
         return {name.removeprefix("/") for one in found for name in one["Names"]}
+
+    def resolve(self, which: str) -> str:
+        """Return a container's name.
+
+        Args:
+            which: its name, or ``label:KEY=VALUE`` of the one container that has this label.
+
+        Raises:
+            PlatformError: if not exactly one container has the label.
+        """
+        if not which.startswith(_BY_LABEL):
+            return which
+        filters = {"label": which.removeprefix(_BY_LABEL)}
+        found = self.call("list containers", lambda: self.client.api.containers(all=True, filters=filters))
+        names = sorted(one["Names"][0].removeprefix("/") for one in found)
+        if len(names) != 1:
+            raise PlatformError(f"{which} is to be one container, and is {', '.join(names) or 'none'}")
+        return names[0]
 
     def target(self, name: str) -> Any:
         """Return a container that may be touched.

@@ -110,15 +110,16 @@ class DockerDriver:
         return plan
 
     def _attach(self, platform: Platform) -> Plan:
+        names = {key: self._containers.resolve(one.container) for key, one in platform.services.items()}
         down = []
-        for name, service in platform.services.items():
-            self._containers.target(service.container)
-            if not self._containers.state(service.container).running:
-                down.append(f"{name} ({service.container})")
+        for service, name in names.items():
+            self._containers.target(name)
+            if not self._containers.state(name).running:
+                down.append(f"{service} ({name})")
         if down:
             raise PlatformError(f"not running: {', '.join(down)}; start them with their own Compose file")
         self.state.prepare(keep_data=True)
-        plan = attached_plan(platform, self.name, self.state)
+        plan = attached_plan(platform, self.name, self.state, names)
         plan_model.write(plan)
         check_links(plan, self.links, self.link_address)
         return plan

@@ -64,7 +64,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         port: a fixed TCP port of its main endpoint; 0 takes a free one.
         memory_mb: heap limit of the broker, in MiB.
         disk_mb: size of a disk of its own for its data, MiB; 0: it shares this machine's. Takes root.
-        container: (docker) name of its container; empty where we make the containers.
+        container: (docker) name of its container, or ``label:KEY=VALUE`` of the one that has this
+            label; empty where we make the containers.
         address: (docker) where this machine reaches it, ``host:port``; empty if it needn't.
     """
 

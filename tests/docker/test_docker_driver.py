@@ -278,6 +278,23 @@ def test_a_broker_that_sends_attached_clients_past_the_proxy_is_refused(
         open_driver(wrong).up()
 
 
+def test_a_container_is_found_by_its_label(docker_lite: Lite) -> None:
+    del docker_lite  # only has to be there, with several containers of one label
+    containers = Containers()
+    other = containers.client.containers.create(
+        "chaosp7-embedded:1", ["/bin/true"], name="by-label", labels={"k": "v"}
+    )
+    try:
+        assert containers.resolve("label:k=v") == "by-label"
+        assert containers.resolve("some-name") == "some-name"
+        with pytest.raises(PlatformError, match="and is none"):
+            containers.resolve("label:k=w")
+        with pytest.raises(PlatformError, match="to be one container"):
+            containers.resolve(f"label:{TARGET_LABEL}=true")
+    finally:
+        other.remove(force=True)
+
+
 def test_a_container_that_is_not_there_is_named(
     docker_lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
