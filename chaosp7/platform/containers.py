@@ -131,7 +131,7 @@ class Containers:
             return which
         filters = {"label": which.removeprefix(_BY_LABEL)}
         found = self.call("list containers", lambda: self.client.api.containers(all=True, filters=filters))
-        names = sorted(one["Names"][0].removeprefix("/") for one in found)
+        names = sorted(str(one["Names"][0]).removeprefix("/") for one in found)
         if len(names) != 1:
             raise PlatformError(f"{which} is to be one container, and is {', '.join(names) or 'none'}")
         return names[0]
