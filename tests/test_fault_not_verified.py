@@ -9,8 +9,6 @@ from chaosp7.safety.heal import ledger_of
 from tests.lite import EXCHANGE_LINK, HANDLER, Lite
 from tests.short import action, evidence_of, run_short, until, write_experiment
 
-pytestmark = pytest.mark.alone
-
 SLOW = action("latency", "slow_link", link=EXCHANGE_LINK, latency_ms=100, duration_s=1)
 
 SABOTAGED = {

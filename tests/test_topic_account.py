@@ -26,8 +26,6 @@ from chaosp7.embedded import topics
 from chaosp7.errors import MeasurementError
 from chaosp7.run.load import Load
 
-pytestmark = pytest.mark.alone
-
 EXCHANGES = {"binance": "BTC/USDT,ETH/USDT", "kraken": "BTC/USD,ETH/USD", "coinbase": "BTC/USD,ETH/USD"}
 MESSAGES = 1500
 

@@ -14,8 +14,6 @@ from chaoslib.experiment import ensure_experiment_is_valid
 from chaosp7.cli import commands
 from chaosp7.safety.safeguards import DEFAULTS, safeguards_of
 
-pytestmark = pytest.mark.alone
-
 REPOSITORY = Path(__file__).parents[1]
 TUTORIAL = (REPOSITORY / "docs" / "tutorial.md").read_text()
 PYTHON = re.findall(r"^```python\n(.*?)^```", TUTORIAL, re.MULTILINE | re.DOTALL)
