@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ TARGET_LABEL = "chaosp7.target"
 _TIMEOUT_S = 10
 _OLDEST = "1.24"
 _BY_LABEL = "label:"
-_LOCAL = ("unix://", "http+docker://", "http+unix://")
+_UNIX = "unix://"
+_LOCAL = (_UNIX, "http+docker://", "http+unix://")
 _NANOSECONDS = re.compile(r"^(.+?)(?:\.(\d{1,9}))?Z$")
 #: The daemon logs an end right before or after it shows it.
 _EVENT_MARGIN_NS = 200_000_000
@@ -192,7 +194,11 @@ class Containers:
 @lru_cache
 def _client(host: str, timeout_s: int) -> docker.DockerClient:
     """Return the client of a daemon: one for this process, which connects anew when it has to."""
-    # Not version="auto": where nobody answers, the SDK would leave its connection open.
+    if host.startswith(_UNIX):
+        with socket.socket(socket.AF_UNIX) as knock:
+            # Where nobody answers, the SDK would leave its own socket open.
+            knock.connect(host.removeprefix(_UNIX))
+    # Not version="auto", for the same reason.
     client = docker.DockerClient(base_url=host, version=_OLDEST, timeout=timeout_s)
     try:
         newest = client.version(api_version=False)["ApiVersion"]
