@@ -4,8 +4,11 @@ Only a filesystem of the service's own is filled (``disk_mb`` in the platform fi
 machine would harm everything else on it.
 """
 
+import errno
+import math
 import os
 import time
+from threading import Event
 
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._service import ServiceFault
@@ -19,6 +22,7 @@ __all__ = ["fill_disk"]
 _MIB = 1 << 20
 #: What a filesystem may still call free when a write fails: it counts in pages.
 _SLACK_BYTES = 64 << 10
+_AGAIN_EVERY_S = 0.1
 
 
 class DiskFull(ServiceFault):
@@ -55,23 +59,40 @@ class DiskFull(ServiceFault):
         return [Undo("remove-ballast", self.target)]
 
     def inject(self) -> None:
-        """Write the file, and again what the service has freed meanwhile."""
+        """Write the file."""
+        self._fill()
+
+    def _fill(self) -> None:
+        """Take what is free by now; the service writes and deletes meanwhile, so that is a moving target."""
         with self._ballast.open("ab") as file:
-            while (more := free_bytes(self._folder) - self._leave_bytes) > 0:
+            step = self._too_much()
+            while step >= _SLACK_BYTES:
                 try:
-                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), more)
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), step)
                 except OSError as error:
-                    if free_bytes(self._folder) - self._leave_bytes > _SLACK_BYTES:
+                    if error.errno != errno.ENOSPC:
                         raise FaultError(f"the disk can't be filled: {error}") from error
-                    return
+                    step //= 2
+                step = min(step, self._too_much())
+
+    def _too_much(self) -> int:
+        return max(0, free_bytes(self._folder) - self._leave_bytes)
 
     def verify(self) -> tuple[int, str]:
         """See that nothing more can be written."""
         left = free_bytes(self._folder)
-        if not self._in_force() or left > self._leave_bytes + _SLACK_BYTES:
+        if not self._in_force() or self._too_much() > _SLACK_BYTES:
             raise NotVerifiedError(f"{left:,} bytes are still free")
         taken = self._ballast.stat().st_size
         return time.monotonic_ns(), f"{taken // _MIB:,} MiB taken, {left // 1024:,} KiB are left"
+
+    def hold(self, over: Event) -> None:
+        """Let it last, and take what the service frees meanwhile."""
+        for _ in range(math.ceil(self._duration_s / _AGAIN_EVERY_S)):
+            if over.wait(_AGAIN_EVERY_S):
+                return
+            self.refuse_gone()
+            self._fill()
 
     def refuse_gone(self) -> None:
         """See that the file is still there.
