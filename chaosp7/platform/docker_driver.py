@@ -97,17 +97,21 @@ class DockerDriver:
             return self.plan
         if keep_data:
             raise PlatformError("the docker driver begins with empty containers: there are no data to keep")
-        plan = docker_up.make(self.platform, self.name, self.state, self._containers, provisioning)
         try:
-            docker_up.start(plan, self._containers, self.status, timeout_s)
+            plan = docker_up.make(self.platform, self.name, self.state, self._containers, provisioning)
+            docker_up.start(plan, self._containers, lambda: self._look(listener), timeout_s)
             check_links(plan, self.links)
-            if listener:
-                listener(self.platform_status())
         except BaseException:
-            # Also a Ctrl-C: what was started is ended before anything is said.
+            # Also a Ctrl-C: what was made is removed before anything is said.
             self.down()
             raise
         return plan
+
+    def _look(self, listener: StatusListener | None) -> dict[str, ServiceStatus]:
+        now = self.platform_status()
+        if listener:
+            listener(now)
+        return now.services
 
     def _attach(self, platform: Platform) -> Plan:
         names = {key: self._containers.resolve(one.container) for key, one in platform.services.items()}
@@ -125,8 +129,16 @@ class DockerDriver:
         return plan
 
     def down(self, timeout_s: float = 60.0) -> bool:
-        """Remove the containers that we have made; somebody else's are left alone."""
+        """Remove the containers that we have made.
+
+        Raises:
+            PlatformError: if they are somebody else's: those are left alone.
+        """
         del timeout_s  # the daemon has its own
+        if not docker_up.ours(self.name, self._containers) and self.running():
+            raise PlatformError(
+                f"the containers of {self.name!r} are somebody else's: end them as you began them"
+            )
         found = docker_up.remove(self.name, self._containers)
         bounded_disk.release(self.state)
         return found
