@@ -26,7 +26,7 @@ baseline: install  ## the same platform and load without a fault
 
 test: check  ## everything: style, types, and all tests against the real parts
 	@$(BIN)/chaosp7 provision
-	@$(BIN)/pytest -m "not alone" --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadfile
 	@$(BIN)/pytest -m alone
 
 check: install  ## style and types only

@@ -11,10 +11,10 @@ import time
 from threading import Event
 
 from chaosp7.actions._fault import inject_fault
+from chaosp7.actions._link import Reached
 from chaosp7.actions._service import ServiceFault
 from chaosp7.embedded.bounded_disk import BALLAST, free_bytes, is_bounded
 from chaosp7.errors import ConfigError, FaultError, HealError, NotVerifiedError
-from chaosp7.platform.driver import Driver
 from chaosp7.safety.undo import Undo
 
 __all__ = ["fill_disk"]
@@ -29,7 +29,7 @@ class DiskFull(ServiceFault):
     """The fault: the service can't write.
 
     Args:
-        driver: reaches the services.
+        on: the platform.
         service: the service.
         leave_mb: how much is left free, MiB.
         duration_s: for how long, seconds.
@@ -39,17 +39,17 @@ class DiskFull(ServiceFault):
     kind = "disk-full"
 
     def __init__(
-        self, driver: Driver, service: str, leave_mb: int, duration_s: float, healthy_within_s: float
+        self, on: Reached, service: str, leave_mb: int, duration_s: float, healthy_within_s: float
     ) -> None:
-        super().__init__(driver, service, duration_s, healthy_within_s)
+        super().__init__(on.driver, service, duration_s, healthy_within_s)
         if leave_mb < 0:
             raise ConfigError(f"leave_mb is 0 or more, not {leave_mb}")
-        self._folder = driver.data_folder(service)
-        if not is_bounded(self._folder):
+        if not on.model.service(service).disk_mb:
             raise FaultError(
                 f"{service} has no disk of its own: give it `disk_mb` in the platform file, or this "
                 "machine's would be filled"
             )
+        self._folder = on.driver.data_folder(service)
         self._leave_bytes = leave_mb * _MIB
         self._ballast = self._folder / BALLAST
 
@@ -60,6 +60,8 @@ class DiskFull(ServiceFault):
 
     def inject(self) -> None:
         """Write the file."""
+        if not is_bounded(self._folder):
+            raise FaultError(f"nothing is mounted at {self._folder}: this machine's own disk would be filled")
         self._fill()
 
     def _fill(self) -> None:
@@ -139,5 +141,5 @@ def fill_disk(
         DiskFull.kind,
         service,
         {"leave_mb": leave_mb, "duration_s": duration_s},
-        lambda run: DiskFull(run.driver, service, leave_mb, duration_s, healthy_within_s),
+        lambda run: DiskFull(run, service, leave_mb, duration_s, healthy_within_s),
     )

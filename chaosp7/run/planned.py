@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never, cast
 
 from chaosp7.embedded.plan_model import Plan
@@ -55,10 +54,6 @@ class _PlannedDriver(ProcessDriver):
 
     def running(self) -> bool:
         return False
-
-    def data_folder(self, service: str) -> Path:
-        self._model.service(service)
-        _refuse()
 
     def networks(self, service: str) -> str:
         if self._model.driver == "docker":

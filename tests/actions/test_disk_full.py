@@ -47,7 +47,7 @@ def test_a_full_disk_takes_no_byte_and_then_takes_them_again(bounded: Lite, tmp_
     folder = bounded.driver.data_folder(HANDLER)
     seen = []
     assert write(folder) == 0
-    carried_out(DiskFull(bounded.driver, HANDLER, 0, 0.2, 20), tmp_path, lambda: seen.append(write(folder)))
+    carried_out(DiskFull(bounded, HANDLER, 0, 0.2, 20), tmp_path, lambda: seen.append(write(folder)))
     assert seen == [errno.ENOSPC]
     assert write(folder) == 0
     assert not list(folder.iterdir())
@@ -56,7 +56,7 @@ def test_a_full_disk_takes_no_byte_and_then_takes_them_again(bounded: Lite, tmp_
 def test_what_is_to_be_left_is_left(bounded: Lite, tmp_path: Path) -> None:
     folder = bounded.driver.data_folder(HANDLER)
     seen = []
-    carried_out(DiskFull(bounded.driver, HANDLER, 2, 0.2, 20), tmp_path, lambda: seen.append(write(folder)))
+    carried_out(DiskFull(bounded, HANDLER, 2, 0.2, 20), tmp_path, lambda: seen.append(write(folder)))
     assert seen == [0]
 
 
@@ -68,19 +68,26 @@ def test_somebody_who_makes_room_is_told(bounded: Lite, tmp_path: Path) -> None:
             file.unlink()
 
     with pytest.raises(NotVerifiedError, match="gone before its end"):
-        carried_out(DiskFull(bounded.driver, HANDLER, 0, 0.2, 20), tmp_path, make_room)
+        carried_out(DiskFull(bounded, HANDLER, 0, 0.2, 20), tmp_path, make_room)
 
 
 def test_the_machines_own_disk_is_never_filled(bounded: Lite) -> None:
     with pytest.raises(FaultError, match="no disk of its own"):
-        DiskFull(bounded.driver, "redpanda", 0, 1, 1)
+        DiskFull(bounded, "redpanda", 0, 1, 1)
     with pytest.raises(ConfigError, match="leave_mb"):
-        DiskFull(bounded.driver, HANDLER, -1, 1, 1)
+        DiskFull(bounded, HANDLER, -1, 1, 1)
 
 
 def test_what_a_dead_runner_has_left_is_removed(bounded: Lite) -> None:
     undo = Undo("remove-ballast", HANDLER)
-    DiskFull(bounded.driver, HANDLER, 0, 1, 1).inject()
+    DiskFull(bounded, HANDLER, 0, 1, 1).inject()
     assert not is_undone(undo, bounded.driver)
     carry_out_undo(undo, bounded.driver)
     assert is_undone(undo, bounded.driver)
+
+
+def test_a_disk_that_is_not_mounted_is_not_filled(bounded: Lite, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = DiskFull(bounded, HANDLER, 0, 1, 1)
+    monkeypatch.setattr("chaosp7.actions.disk_full.is_bounded", lambda _folder: False)
+    with pytest.raises(FaultError, match="own disk would be filled"):
+        fault.inject()

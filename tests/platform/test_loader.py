@@ -22,7 +22,7 @@ MISTAKES = {
     "key twice": ("partitions: 3", "partitions: 3\npartitions: 4", "partitions: this key stands here twice"),
     "feed without a topic": ("topics:\n  binance", "topics:\n  binanc", "topics: names exactly the exchanges of 'feeds'"),
     "handler of an unknown exchange": ("exchange: kraken}", "exchange: karken}", "services.feed-handler-kraken.exchange: a feed-handler names"),
-    "second broker": ("  exchange: {part: exchange}", "  exchange: {part: exchange}\n  b: {part: kafka}", "services: the process driver needs exactly one service with part 'kafka'"),
+    "second broker": ("  exchange: {part: exchange}", "  exchange: {part: exchange}\n  b: {part: kafka}", "services: there must be exactly one service with part 'kafka'"),
     "tier of an unknown service": ("    service: redpanda", "    service: redpand", "tiers.topic.service: unknown service 'redpand'"),
 }  # fmt: skip
 
