@@ -1,6 +1,6 @@
 """A runner that injects a fault under a watchdog and then waits to be killed.
 
-``python -m tests.safety.runner FAULT MAX_S [docker]``: prints a line when the fault is in force.
+``python -m tests.safety.runner FAULT MAX_S [docker]``: prints a line right before the fault begins, and one when it is in force.
 """
 
 from __future__ import annotations
@@ -50,12 +50,18 @@ def main() -> None:
     guard = Guard(driver.name, RUN, "exchange", take_down=False, log=driver.state.log("watchdog"))
     guard.start()
     fault = FAULTS[name](Lite(model, driver, driver.state.path))
+    say("ready")
     ledger_of(driver).open(RUN, fault.kind, fault.target, fault.undo, max_s)
     fault.inject()
     fault.verify()
-    sys.stdout.write("in force\n")
-    sys.stdout.flush()
+    say("in force")
     time.sleep(120)
+
+
+def say(word: str) -> None:
+    """Tell who has started this."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def runner(lite: Lite, fault: str, max_s: float = 100) -> Iterator[subprocess.Po
     with process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline() == "in force\n"
+            assert [process.stdout.readline() for _ in range(2)] == ["ready\n", "in force\n"]
             assert not clean(lite)
             yield process
         finally:
