@@ -4,9 +4,9 @@
     python benchmarks/runner_kills.py --times 50 --driver docker
 
 Each runner injects one fault under a watchdog, all faults in turn, and gets its SIGKILL at a random moment
-from right before its fault begins to well into it. Within 5 s no service may be down or paused, no link cut, no
-network missing, no helper left and no fault open in the ledger; then `chaosp7 heal --check` is asked. Exit
-code 0 only if nothing was left each time.
+from right before its fault begins to well into it. Within 5 s no service may be down or paused, no link
+cut, no network missing, no helper left and no fault open in the ledger; then `chaosp7 heal --check` is
+asked. Exit code 0 only if nothing was left each time.
 """
 
 from __future__ import annotations
