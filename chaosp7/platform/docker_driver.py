@@ -43,7 +43,6 @@ __all__ = ["DockerDriver"]
 
 _CHECK_TIMEOUT_S = 1.0
 _LOOK_EVERY_S = 0.02
-_START_TIMEOUT_S = 60.0
 
 
 class DockerDriver:
@@ -232,8 +231,7 @@ class DockerDriver:
     @property
     def bootstrap(self) -> str:
         """The broker's direct listener, ``host:port``."""
-        plan = self.plan.the_service(Part.KAFKA)
-        return f"{plan.host}:{plan.ports['main']}"
+        return self.endpoint(self.plan.name_of(Part.KAFKA))
 
     @property
     def links(self) -> Links:
@@ -327,10 +325,6 @@ class DockerDriver:
                 tail = self._containers.log_tail(before.name)
                 raise PlatformError(f"service {service!r} has ended before it was healthy\n{tail}")
             time.sleep(_LOOK_EVERY_S)
-
-    def restart(self, service: str) -> tuple[Stopped, Started]:
-        """Stop a service and start it again."""
-        return self.stop(service), self.start(service)
 
     def pause(self, service: str) -> None:
         """Freeze a container (its cgroup's freezer, not a signal)."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+
+from chaosp7.safety.memory import left_bytes
 
 __all__ = ["has_own", "join", "memory_left_bytes"]
 
 _MOUNT = Path("/sys/fs/cgroup")
-#: What cgroups of version 1 write for "no limit": a page less than 2^63, and whoever sets more means it too.
-_UNLIMITED_BYTES = 1 << 60
 
 
 def has_own(pid: int) -> bool:
@@ -32,23 +31,8 @@ def join(pid: int) -> None:
 
 def memory_left_bytes(pid: int) -> int | None:
     """Return what the memory limit of a process's own cgroup still allows; None if it has no limit."""
-    for controllers, path in _groups(str(pid)).items():
-        folder = _folder(controllers, path)
-        for limit_file, used_file in (
-            ("memory.max", "memory.current"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-        ):
-            with suppress(OSError, ValueError):
-                limit = int((folder / limit_file).read_text())  # "max" is no number
-                if limit < _UNLIMITED_BYTES:
-                    return limit - int((folder / used_file).read_text()) + _droppable_bytes(folder)
-    return None
-
-
-def _droppable_bytes(folder: Path) -> int:
-    """Return what the page cache of a cgroup gives back when memory is short."""
-    stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    return int(stat.get("total_inactive_file", stat.get("inactive_file", "0")))
+    groups = (_folder(controllers, path) for controllers, path in _groups(str(pid)).items())
+    return next((left for group in groups if (left := left_bytes(group)) is not None), None)
 
 
 def _groups(pid: str) -> dict[str, str]:

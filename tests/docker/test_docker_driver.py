@@ -32,6 +32,7 @@ from chaosp7.stress.helper import helpers
 from tests.actions.faulty import carried_out
 from tests.docker.daemon import Daemon
 from tests.lite import EXCHANGE_LINK, HANDLER, KAFKA_LINK, Lite
+from tests.short import until
 
 pytestmark = pytest.mark.alone
 
@@ -63,13 +64,6 @@ def clean(lite: Lite) -> bool:
         and all(state.clean for state in links)
         and not ledger_of(lite.driver).open_faults()
     )
-
-
-def until(true: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("kind", FAULTS)
