@@ -42,6 +42,7 @@ _PROTOCOL: Final = frozenset(
     }
 )  # fmt: skip
 _STATUS: Final = {27: 400, 36: 400, 46: 404, 47: 404, 48: 501, 60: 404, 62: 400, 81: 404, 115: 400, 456: 400}
+_OK: Final = 200
 _BAD_ARGUMENTS: Final = 36
 _NOT_IMPLEMENTED: Final = 48
 _BODY_BYTES_MAX: Final = 1 << 30
@@ -64,6 +65,16 @@ class _Counters:
     queries: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0})
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "write": 0.0})
     failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a query came to."""
+
+    kind: str
+    status: int
+    body: bytes
+    headers: list[tuple[str, str]]
 
 
 class Server(ThreadingHTTPServer):
@@ -147,9 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         if url.path in {"/ping", "/replicas_status"} or (
             url.path == "/" and not body and "query" not in parameters
         ):
-            self._send(200, b"Ok.\n")
+            self._send(_OK, b"Ok.\n")
         elif url.path == "/metrics":
-            self._send(200, self.server.metrics())
+            self._send(_OK, self.server.metrics())
         elif url.path != "/":
             self._send(404, f"There is no handle {url.path}\n".encode())
         else:
@@ -157,10 +168,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _query(self, parameters: dict[str, str], body: bytes) -> None:
         query_id = parameters.get("query_id") or str(uuid.uuid4())
-        counters, engine = self.server.counters, self.server.engine
-        kind, started = "read", time.monotonic()
+        counters, started = self.server.counters, time.monotonic()
         with counters.lock:
             counters.running += 1
+        try:
+            answer = self._carried_out(parameters, body)
+            # Before it is sent: whoever has the answer finds it counted.
+            with counters.lock:
+                counters.queries[answer.kind] += 1
+                counters.seconds[answer.kind] += time.monotonic() - started
+                counters.failed += answer.status != _OK
+            self._send(answer.status, answer.body, ("X-ClickHouse-Query-Id", query_id), *answer.headers)
+        finally:
+            with counters.lock:
+                counters.running -= 1
+
+    def _carried_out(self, parameters: dict[str, str], body: bytes) -> _Answer:
+        engine, kind = self.server.engine, "read"
         try:
             sql, parameters = self._statement(parameters, body)
             kind = "read" if is_read(sql) else "write"
@@ -175,32 +199,21 @@ class _Handler(BaseHTTPRequestHandler):
                 parameters.get("database") or self.headers.get("X-ClickHouse-Database") or "default",
             )
         except (EngineError, _RequestError) as error:
-            with counters.lock:
-                counters.failed += 1
             text = f"{error} (version {engine.version})\n".encode()
-            self._send(
-                _STATUS.get(error.code, 500), text, ("X-ClickHouse-Exception-Code", str(error.code)),
-                ("X-ClickHouse-Query-Id", query_id),
-            )  # fmt: skip
-        else:
-            summary = {
-                "read_rows": str(result.read_rows),
-                "read_bytes": str(result.read_bytes),
-                "elapsed_ns": str(result.elapsed_ns),
-            }
-            headers = [
-                ("X-ClickHouse-Query-Id", query_id),
-                ("X-ClickHouse-Timezone", engine.time_zone),
-                ("X-ClickHouse-Summary", json.dumps(summary)),
-            ]
-            if kind == "read":
-                headers.append(("X-ClickHouse-Format", result_format))
-            self._send(200, result.data, *headers)
-        finally:
-            with counters.lock:
-                counters.running -= 1
-                counters.queries[kind] += 1
-                counters.seconds[kind] += time.monotonic() - started
+            code = ("X-ClickHouse-Exception-Code", str(error.code))
+            return _Answer(kind, _STATUS.get(error.code, 500), text, [code])
+        summary = {
+            "read_rows": str(result.read_rows),
+            "read_bytes": str(result.read_bytes),
+            "elapsed_ns": str(result.elapsed_ns),
+        }
+        headers = [
+            ("X-ClickHouse-Timezone", engine.time_zone),
+            ("X-ClickHouse-Summary", json.dumps(summary)),
+        ]
+        if kind == "read":
+            headers.append(("X-ClickHouse-Format", result_format))
+        return _Answer(kind, _OK, result.data, headers)
 
     def _statement(self, parameters: dict[str, str], body: bytes) -> tuple[bytes, dict[str, str]]:
         """Return the statement with its data, and the parameters with those of a form."""
