@@ -38,6 +38,7 @@ class TierRecovery:
         recovery_ns: first moment from which it was fresh and stayed so; None unless recovered.
         uncertainty_ns: half of the interval in which that moment lies, and the extra allowance.
         detection_ns: first stale look.
+        last_stale_ns: last stale look.
         outage_ns: total time stale.
         first_new_ns: first look that shows a message sent after the fault began.
         backlog_gone_ns: first look after the recovery that shows all that was sent before it.
@@ -48,6 +49,7 @@ class TierRecovery:
     recovery_ns: int | None
     uncertainty_ns: int
     detection_ns: int | None
+    last_stale_ns: int | None
     outage_ns: int
     first_new_ns: int | None
     backlog_gone_ns: int | None
@@ -86,6 +88,7 @@ def measure(
             recovery_ns=recovery_ns,
             uncertainty_ns=uncertainty_ns,
             detection_ns=seen[stale[0]].after_ns - fault_ns if stale else None,
+            last_stale_ns=seen[stale[-1]].after_ns - fault_ns if stale else None,
             outage_ns=_outage_ns(seen, tolerance_ns),
             first_new_ns=first_new,
             backlog_gone_ns=gone_ns,

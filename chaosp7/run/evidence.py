@@ -186,6 +186,7 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
         recovery_s: first moment from which it was fresh again and stayed so.
         uncertainty_s: half of the interval in which that moment lies, and the clock.
         detection_s: first stale sample.
+        last_stale_s: last stale sample.
         outage_s: total time stale.
         first_new_s: first message visible that was sent after the fault began.
         backlog_gone_s: everything sent so far visible again.
@@ -200,6 +201,7 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     recovery_s: float | None
     uncertainty_s: float
     detection_s: float | None
+    last_stale_s: float | None = None
     outage_s: float
     first_new_s: float | None
     backlog_gone_s: float | None

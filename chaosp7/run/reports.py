@@ -174,6 +174,7 @@ def _report(fault: int, name: str, tier: Tier, looks: Sequence[Look], found: Tie
         recovery_s=_seconds(found.recovery_ns),
         uncertainty_s=found.uncertainty_ns / 1e9,
         detection_s=_seconds(found.detection_ns),
+        last_stale_s=_seconds(found.last_stale_ns),
         outage_s=found.outage_ns / 1e9,
         first_new_s=_seconds(found.first_new_ns),
         backlog_gone_s=_seconds(found.backlog_gone_ns),

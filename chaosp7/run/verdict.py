@@ -218,7 +218,14 @@ def _from_recovery(findings: Findings) -> _Reasons:
     for report in findings.recovery:
         fault = findings.faults[report.fault]
         after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
-        if report.outcome == "not-recovered":
+        if report.outcome == "not-recovered" and (report.last_stale_s or 0.0) <= limit:
+            # It may have been back in time: nobody watched for long enough to tell.
+            seen = f"last seen stale{after} after {report.last_stale_s or 0.0:.1f} s"
+            yield (
+                Verdict.ERROR,
+                f"{report.tier}: {seen}, then not watched for long enough (settle_s is too short)",
+            )
+        elif report.outcome == "not-recovered":
             yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again{after} (budget {limit:g} s)"
         elif report.recovery_s is not None and report.recovery_s + report.uncertainty_s > limit:
             took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"

@@ -91,6 +91,8 @@ def test_a_tier_that_stays_down_has_not_recovered() -> None:
     samples = looks_at_outage(5_000 * MS, LOAD_NS, 10 * MS)
     found = measured(samples, 5_000 * MS)
     assert (found.outcome, found.recovery_ns) == (Outcome.NOT_RECOVERED, None)
+    assert found.last_stale_ns is not None
+    assert abs(found.last_stale_ns - (LOAD_NS - 5_000 * MS)) <= 10 * MS
 
 
 def test_fresh_for_less_than_the_stability_window_is_not_recovered() -> None:

@@ -16,7 +16,7 @@ GOOD_TIER = TierReport(
 GOOD_RECOVERY = RecoveryReport(
     fault=0,
     tier="topic", outcome="recovered", tolerance_ms=500, recovery_s=3.0, uncertainty_s=0.01,
-    detection_s=0.5, outage_s=2.5, first_new_s=2.9, backlog_gone_s=3.2, samples=100, interval_ms={},
+    detection_s=0.5, last_stale_s=2.9, outage_s=2.5, first_new_s=2.9, backlog_gone_s=3.2, samples=100, interval_ms={},
 )  # fmt: skip
 FAULT = FaultRecord(
     kind="restart", target="redpanda", injected_ns=1, verified_start_ns=2, healed_ns=3, verified_end_ns=4
@@ -98,7 +98,8 @@ ONE_THING_WRONG = {
     "a message was missed at the source": (findings(source_loss={"missed_at_source": 1}), {}, Verdict.DEVIATED),
     "recovery took too long": (findings(recovery=recovery(recovery_s=10.5)), {}, Verdict.DEVIATED),
     "recovery may have taken too long": (findings(recovery=recovery(recovery_s=9.99, uncertainty_s=0.02)), {}, Verdict.DEVIATED),
-    "a tier never recovered": (findings(recovery=recovery(outcome="not-recovered", recovery_s=None)), {}, Verdict.DEVIATED),
+    "a tier never recovered": (findings(recovery=recovery(outcome="not-recovered", recovery_s=None, last_stale_s=10.5)), {}, Verdict.DEVIATED),
+    "a tier wasn't watched for as long as it may take": (findings(recovery=recovery(outcome="not-recovered", recovery_s=None, last_stale_s=9.5)), {}, Verdict.ERROR),
     "steady state not met after": (GOOD, {"steady_states": {"before": {"steady_state_met": True}, "after": UNMET}}, Verdict.DEVIATED),
 }  # fmt: skip
 
