@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-from chaosp7.embedded import bounded_disk, kafka
+from chaosp7.embedded import bounded_disk, fake_clock, kafka
 from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan, TaskPlan
 from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
@@ -112,6 +112,8 @@ def prepare(plan: Plan, parts: Parts) -> None:
         state.data(name).mkdir(parents=True, exist_ok=True)
         if service.disk_mb and not bounded_disk.is_bounded(state.data(name)):
             bounded_disk.bound(state.data(name), service.disk_mb)
+        if service.adjustable_clock:
+            fake_clock.turn(state.data(name), 0)
         if service.part is Part.KAFKA:
             kafka.prepare(
                 parts.kafka.template, state.data(name), _listeners(plan, name), service.ports["controller"]
@@ -223,6 +225,8 @@ class _Builder:
                 command = [*_python("silver_processor"), "--clickhouse", server, "--http-port", str(main)]
                 command += ["--exchanges", *self.platform.feeds]
                 after = [self.platform.the_service(part) for part in (Part.CLICKHOUSE, Part.TOXIPROXY)]
+        if service.adjustable_clock:
+            command = [*fake_clock.wrapper(data), *command]
         return ServicePlan(
             part=service.part,
             command=command,
@@ -231,6 +235,7 @@ class _Builder:
             after=after,
             restart=service.restart,
             disk_mb=service.disk_mb,
+            adjustable_clock=service.adjustable_clock,
             host=host,
             container=container_name(self.state.path.name, name) if self.platform.driver == "docker" else "",
         )

@@ -64,6 +64,7 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
         start_timeout_s: how long it has to become healthy, seconds.
         stop_timeout_s: how long it has to end after SIGTERM before it gets a SIGKILL, seconds.
         disk_mb: size of a disk of its own for its data, MiB; 0: none.
+        adjustable_clock: whether its clock can be turned while it runs.
         host: the address that it listens on.
         container: the container that it runs in; empty for a process.
     """
@@ -77,6 +78,7 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 15.0
     disk_mb: int = 0
+    adjustable_clock: bool = False
     host: str = HOST
     container: str = ""
 

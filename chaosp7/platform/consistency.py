@@ -22,6 +22,9 @@ _SINGLE_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY, Par
 #: In somebody's Compose file it may be a view inside of ClickHouse.
 _OPTIONAL_PARTS = (Part.SILVER_PROCESSOR,)
 
+#: They tell their time; nothing that measures goes by it.
+_ADJUSTABLE_PARTS = (Part.FEED_HANDLER, Part.SILVER_PROCESSOR)
+
 #: What a run itself talks to.
 _REACHED_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY)
 
@@ -45,6 +48,11 @@ def _parts(platform: Platform) -> _Problems:
     for name, service in platform.services.items():
         if platform.driver == "process" and (service.container or service.part is Part.OTHER):
             yield ("services", name), "only the docker driver has containers"
+        if service.adjustable_clock and not (
+            platform.driver == "process" and service.part in _ADJUSTABLE_PARTS
+        ):
+            problem = "only a feed-handler or silver-processor as a process has a clock that can be turned"
+            yield ("services", name, "adjustable_clock"), problem
         if not platform.made_by_us:
             yield from _container(name, service)
 

@@ -64,6 +64,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         port: a fixed TCP port of its main endpoint; 0 takes a free one.
         memory_mb: heap limit of the broker, in MiB.
         disk_mb: size of a disk of its own for its data, MiB; 0: it shares this machine's. Takes root.
+        adjustable_clock: start it so that its clock can be turned, with libfaketime; a feed handler or the
+            silver processor as a process only.
         container: (docker) name of its container, or ``label:KEY=VALUE`` of the one that has this
             label; empty where we make the containers.
         address: (docker) where this machine reaches it, ``host:port``; empty if it needn't.
@@ -75,6 +77,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     port: int = 0
     memory_mb: int = 384
     disk_mb: int = 0
+    adjustable_clock: bool = False
     container: str = ""
     address: str = ""
 

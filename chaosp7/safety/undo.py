@@ -7,11 +7,13 @@ from typing import Literal
 
 import msgspec
 
+from chaosp7.embedded import fake_clock
 from chaosp7.embedded.bounded_disk import BALLAST
 from chaosp7.errors import FaultError, HealError, PlatformError
 from chaosp7.platform.driver import Driver, ServiceState
 from chaosp7.platform.model import Part
 from chaosp7.stress.helper import end_helper, helpers
+from chaosp7.stress.throttle import Throttle
 
 __all__ = ["Undo", "carry_out_undo", "is_undone"]
 
@@ -24,12 +26,22 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         op: ``start`` a service that is down, ``resume`` one that is stopped, ``reconnect`` one that is off
-            its networks, ``heal-link``, ``remove-ballast`` from a service's disk, or ``end-helper``.
+            its networks, ``heal-link``, ``remove-ballast`` from a service's disk, ``lift-throttle`` from it,
+            ``reset-clock`` of a service, or ``end-helper``.
         target: the service, the link, or the helper's token.
-        settings: (``reconnect``) the service's network settings.
+        settings: (``reconnect``) the service's network settings; (``lift-throttle``) the throttle.
     """
 
-    op: Literal["start", "resume", "reconnect", "heal-link", "remove-ballast", "end-helper"]
+    op: Literal[
+        "start",
+        "resume",
+        "reconnect",
+        "heal-link",
+        "remove-ballast",
+        "lift-throttle",
+        "reset-clock",
+        "end-helper",
+    ]
     target: str
     settings: str = ""
 
@@ -47,6 +59,10 @@ def carry_out_undo(undo: Undo, driver: Driver) -> None:
     """
     if undo.op == "end-helper":
         end_helper(undo.target)
+    elif undo.op == "lift-throttle":
+        Throttle.from_text(undo.settings).lift()
+    elif undo.op == "reset-clock":
+        fake_clock.turn(driver.data_folder(undo.target), 0)
     elif undo.op == "start":
         driver.start(undo.target, wait_s=0)
     elif undo.op == "resume":
@@ -80,6 +96,8 @@ def is_undone(undo: Undo, driver: Driver) -> bool:
     """
     if undo.op == "end-helper":
         return not helpers(undo.target)  # it lives without the platform
+    if undo.op == "lift-throttle":
+        return not Throttle.from_text(undo.settings).there()
     if not driver.running():
         return True  # what doesn't run is neither stopped nor cut
     with suppress(PlatformError, FaultError):
@@ -88,6 +106,8 @@ def is_undone(undo: Undo, driver: Driver) -> bool:
                 undone = driver.links.state(undo.target).clean
             case "remove-ballast":
                 undone = not (driver.data_folder(undo.target) / BALLAST).exists()
+            case "reset-clock":
+                undone = fake_clock.turned_s(driver.data_folder(undo.target)) == 0
             case "reconnect":
                 undone = driver.connected(undo.target, undo.settings)
             case "start":

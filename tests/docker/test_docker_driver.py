@@ -19,6 +19,7 @@ from chaosp7.actions.kill import Kill
 from chaosp7.actions.memory_pressure import MemoryPressure
 from chaosp7.actions.pause import Pause
 from chaosp7.actions.refuse import Refuse
+from chaosp7.actions.slow_disk import SlowDisk
 from chaosp7.actions.stop import Stop
 from chaosp7.errors import FaultError, NotVerifiedError, PlatformError
 from chaosp7.platform.containers import TARGET_LABEL, Containers
@@ -317,6 +318,16 @@ def test_busy_loops_work_in_the_containers_own_cgroup(docker_lite: Lite, tmp_pat
 def cgroup(pid: int, controller: str) -> str:
     lines = [line.split(":", 2) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
     return next(path for _number, names, path in lines if names == "" or controller in names.split(","))
+
+
+def test_a_container_s_disk_is_slowed_down_by_its_own_cgroup(docker_lite: Lite, tmp_path: Path) -> None:
+    if os.major(docker_lite.state.stat().st_dev) == 0:
+        pytest.skip("the temporary folder isn't on a disk")
+    fault = SlowDisk(docker_lite.driver, HANDLER, 200_000, 0.3, 20)
+    record = carried_out(fault, tmp_path)
+    written_bytes_per_s = int(record.proof[0].split(" bytes/s were written")[0].replace(",", ""))
+    assert 0 < written_bytes_per_s < 300_000
+    assert is_undone(fault.undo[0], docker_lite.driver)
 
 
 def test_memory_is_taken_from_a_container_with_a_limit(docker_lite: Lite, tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""What a platform file says belongs together."""
+
+from typing import Literal
+
+import msgspec
+import pytest
+
+from chaosp7.platform.consistency import inconsistencies
+from chaosp7.platform.loader import load
+from tests.lite import HANDLER
+
+
+@pytest.mark.parametrize(
+    ("driver", "service", "allowed"),
+    [
+        ("process", HANDLER, True),
+        ("process", "silver-processor", True),
+        ("process", "redpanda", False),
+        ("docker", HANDLER, False),
+    ],
+)
+def test_a_clock_can_be_turned_only_where_it_is_seen_to_be(
+    driver: Literal["process", "docker"], service: str, allowed: bool
+) -> None:
+    model = load("embedded")
+    turned = msgspec.structs.replace(model.services[service], adjustable_clock=True)
+    model = msgspec.structs.replace(model, driver=driver, services={**model.services, service: turned})
+    found = [where for where, _ in inconsistencies(model)]
+    assert found == ([] if allowed else [("services", service, "adjustable_clock")])
