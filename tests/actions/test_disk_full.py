@@ -71,6 +71,14 @@ def test_somebody_who_makes_room_is_told(bounded: Lite, tmp_path: Path) -> None:
         carried_out(DiskFull(bounded, HANDLER, 0, 0.2, 20), tmp_path, make_room)
 
 
+def test_a_disk_that_still_takes_bytes_is_not_verified(
+    bounded: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DiskFull, "_fill", lambda _fault: None)
+    with pytest.raises(NotVerifiedError, match="are still free"):
+        carried_out(DiskFull(bounded, HANDLER, 0, 0.2, 20), tmp_path)
+
+
 def test_the_machines_own_disk_is_never_filled(bounded: Lite) -> None:
     with pytest.raises(FaultError, match="no disk of its own"):
         DiskFull(bounded, "redpanda", 0, 1, 1)

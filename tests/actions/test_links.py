@@ -173,12 +173,27 @@ def test_a_toxic_that_got_lost_is_not_verified(
     assert_whole(lite)
 
 
+def test_a_partition_that_spares_one_link_is_not_verified(
+    lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Links.add_toxic
+
+    def spare(links: Links, link: str, toxic: Toxic) -> LinkState | None:
+        return None if link == KAFKA_LINK else plain(links, link, toxic)
+
+    monkeypatch.setattr(Links, "add_toxic", spare)
+    with pytest.raises(NotVerifiedError, match="reads back"):
+        carried_out(Partition(lite, [[HANDLER], ["redpanda", "exchange"]], 0.1), tmp_path)
+    assert all(state.clean for state in lite.driver.links.states().values())
+
+
 def test_a_proxy_that_still_listens_is_not_verified_as_refusing(
     lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Links, "disable", lambda *_: None)
-    with pytest.raises(NotVerifiedError, match="still accepts"):
-        carried_out(Refuse(lite, EXCHANGE_LINK, 0.1), tmp_path)
+    for refusing in (Refuse(lite, EXCHANGE_LINK, 0.1), Flap(lite, EXCHANGE_LINK, 0.1, 0.1, 2)):
+        with pytest.raises(NotVerifiedError, match="still accepts"):
+            carried_out(refusing, tmp_path)
 
 
 def test_a_client_that_goes_round_the_proxy_is_not_verified(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaosp7.actions.pause_leader import PauseLeader
-from chaosp7.errors import ConfigError, FaultError
+from chaosp7.errors import ConfigError, FaultError, NotVerifiedError
 from tests.actions.faulty import carried_out
 from tests.lite import Lite
 
@@ -20,6 +20,14 @@ def test_the_leader_of_a_partition_hangs_and_goes_on(lite: Lite, tmp_path: Path)
     record = carried_out(PauseLeader(lite, "kraken", 2, 0.5, 60), tmp_path, meanwhile)
     assert record.target == "redpanda"
     assert not process.stopped()
+
+
+def test_a_leader_that_goes_on_is_not_verified(
+    lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lite.driver, "pause", lambda _service: None)
+    with pytest.raises(NotVerifiedError, match="isn't stopped"):
+        carried_out(PauseLeader(lite, "kraken", 2, 0.1, 20), tmp_path)
 
 
 def test_a_partition_that_is_not_there_is_told(lite: Lite) -> None:

@@ -3,18 +3,22 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from chaosp7.actions._fault import carry_out
 from chaosp7.actions._service import ServiceFault
 from chaosp7.actions.crash import Crash
 from chaosp7.actions.kill import Kill
 from chaosp7.actions.pause import Pause
 from chaosp7.actions.restart import Restart
 from chaosp7.actions.stop import Stop
-from chaosp7.errors import ConfigError, FaultError, NotVerifiedError, PlatformError
+from chaosp7.errors import ConfigError, FaultError, HealError, NotVerifiedError, PlatformError
 from chaosp7.platform.process_driver import ServiceState
 from chaosp7.platform.process_id import ProcessId
+from chaosp7.run.evidence import FaultRecord
+from chaosp7.safety.fault_ledger import FaultLedger
 from tests.actions.faulty import carried_out
 from tests.lite import HANDLER, Lite
 
@@ -74,12 +78,28 @@ def test_a_pause_that_does_nothing_is_not_verified(
         carried_out(Pause(lite.driver, HANDLER, 0.1, 20), tmp_path)
 
 
-def test_a_kill_of_what_is_dead_already_is_not_verified(lite: Lite, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", DOWN)
+def test_ending_what_is_dead_already_is_not_verified(lite: Lite, tmp_path: Path, kind: str) -> None:
     lite.driver.signal_service(HANDLER)
     with pytest.raises(NotVerifiedError, match="no process"):
-        carried_out(Kill(lite.driver, HANDLER, 0.1, 20), tmp_path)
+        carried_out(DOWN[kind](lite), tmp_path)
     # Healing was tried all the same.
     assert lite.driver.service_status(HANDLER).healthy
+
+
+def test_a_crash_of_what_is_dead_already_is_not_verified(lite: Lite, tmp_path: Path) -> None:
+    lite.driver.signal_service(HANDLER)
+    record = FaultRecord(kind="crash", target=HANDLER)
+    try:
+        # Nobody starts again what was ended on request: a crash can't be healed then either.
+        with pytest.raises(HealError, match="stopped on request"):
+            carry_out(
+                Crash(lite.driver, HANDLER, 1), record, FaultLedger(tmp_path / "faults"), "test", Event()
+            )
+    finally:
+        lite.driver.start(HANDLER, 20)
+    assert record.verified_start_ns is None
+    assert "no process that could crash" in (record.error or "")
 
 
 def test_an_interrupted_fault_is_healed(lite: Lite, tmp_path: Path) -> None:

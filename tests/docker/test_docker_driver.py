@@ -152,6 +152,17 @@ def test_a_client_that_goes_round_the_proxy_is_told(docker_lite: Lite) -> None:
             past.kill()
 
 
+def test_an_isolation_or_a_pause_that_does_nothing_is_not_verified(
+    docker_lite: Lite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_lite.driver, "disconnect", lambda _service: None)
+    with pytest.raises(NotVerifiedError, match="still on its networks"):
+        carried_out(Isolate(docker_lite.driver, HANDLER, 0.1, 20), tmp_path)
+    monkeypatch.setattr(docker_lite.driver, "pause", lambda _service: None)
+    with pytest.raises(NotVerifiedError, match="isn't stopped"):
+        carried_out(Pause(docker_lite.driver, HANDLER, 0.1, 20), tmp_path)
+
+
 def test_a_kill_of_a_dead_container_is_not_verified(docker_lite: Lite, tmp_path: Path) -> None:
     docker_lite.driver.signal_service(HANDLER)
     with pytest.raises(NotVerifiedError, match="no process"):
