@@ -15,6 +15,9 @@ logger = logging.getLogger("chaostoolkit")
 
 _PROGRESS_EVERY_S = 5.0
 
+#: The source must hear where to end before it gets there.
+_AHEAD_S = 0.5
+
 
 def end_load(load: Load, duration_s: float, settle_s: float) -> LoadStatus:
     """Let a load go on for its time, and end it at an exact count.
@@ -32,7 +35,7 @@ def end_load(load: Load, duration_s: float, settle_s: float) -> LoadStatus:
     """
     status = load.checked_status()
     so_far_s = (time.monotonic_ns() - status.start_ns) / 1e9
-    length_s = max(duration_s, so_far_s + settle_s)
+    length_s = max(duration_s, so_far_s + max(settle_s, _AHEAD_S))
     logger.info("Load goes on for %.0f s", max(0.0, length_s - so_far_s))
     messages = math.ceil(length_s * load.rate_per_s)
     say = RateLimit(_PROGRESS_EVERY_S)

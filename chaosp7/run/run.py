@@ -13,11 +13,11 @@ from chaosp7.errors import ChaosP7Error, HealError, MeasurementError, PlatformEr
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.model import Part, Platform
-from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.recorder import Recorder
 from chaosp7.recorder.source import Source
 from chaosp7.run import evidence as ev
 from chaosp7.run.accounting import Accounting, Accounts
+from chaosp7.run.candles_at_rest import candles_at_rest
 from chaosp7.run.ending import Ending
 from chaosp7.run.environment import this_machine
 from chaosp7.run.folder import keep_ledger, make_folder
@@ -101,14 +101,12 @@ class Run:
         )
         self._guard.start()
         clickhouse = self._address(self.model.the_service(Part.CLICKHOUSE))
-        starts = end_offsets(self.driver.bootstrap, list(self.model.topics.values()))
         # Handlers that aren't ours write no journal: what they lose stays unattributed.
         handlers = self.model.services_of(Part.FEED_HANDLER) if self.model.made_by_us else []
         journals = [self.driver.state.acks / f"{name}.acks" for name in handlers]
-        candles = CandleBaseline.read(
-            self.model, ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S), int(time.time())
-        )
         bootstrap = self.driver.bootstrap
+        candles = candles_at_rest(self.model, bootstrap, ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S))
+        starts = end_offsets(bootstrap, list(self.model.topics.values()))
         self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles)
         self._proxy_tax = measure_proxy_tax(self.model, self.driver)
         exchange = self.driver.endpoint(exchange_service)
