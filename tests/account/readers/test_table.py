@@ -82,7 +82,8 @@ def account(clickhouse: ClickHouse, run: RunRecords) -> TierAccount:
     sent = expected(run)
     reader = TableReader(clickhouse.columns, ROWS)
     digests = reader.digests(sent.table())
-    return account_tier("raw", run, sent, digests, partial(reader.rows, digests.feeds))
+    rows = partial(reader.rows, digests.feeds)
+    return account_tier("raw", run, sent, digests, rows, runs=partial(reader.runs, first=digests.first))
 
 
 def test_a_table_that_has_everything_once_is_delivered(
