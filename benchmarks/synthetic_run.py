@@ -141,8 +141,7 @@ class SyntheticTable:
         """Answer the query for all digests, or the one for some chunks' rows, with so many columns."""
         del count
         if "GROUP BY" in sql:
-            indices, *columns = np.load(self._folder / "digests.npy").tolist()
-            return [*self._names(indices), *columns]
+            return self._digests()
         parts = []
         for exchange, symbol, first, last in _BETWEEN.findall(sql):
             feed = self._feeds.index(Feed(exchange, symbol))
@@ -151,6 +150,15 @@ class SyntheticTable:
             parts.append(np.insert(held[begin:end], 0, feed, axis=1))
         indices, *columns = np.concatenate(parts).T.tolist()
         return [*self._names(indices), *columns]
+
+    def _digests(self) -> list[list[Any]]:
+        exchanges, symbols = (list(dict.fromkeys(feed[i] for feed in self._feeds)) for i in (0, 1))
+        parts: dict[tuple[int, int, int], list[tuple[int, ...]]] = {}
+        for index, chunk, *digest in np.load(self._folder / "digests.npy").T.tolist():
+            exchange, symbol = self._feeds[index]
+            key = (exchanges.index(exchange) + 1, symbols.index(symbol) + 1, chunk // 256)
+            parts.setdefault(key, []).append((chunk % 256, *digest))
+        return [*([key[i] for key in parts] for i in range(3)), list(parts.values())]
 
     def _names(self, indices: Sequence[int]) -> list[list[str]]:
         # Each row has strings of its own, as it does when they come over the wire.

@@ -4,9 +4,11 @@ Two passes over the tier keep it cheap and exact:
 
 1. The tier's digests per chunk are compared with the ledger's. Equal chunks hold exactly what
    was sent; nothing more is asked of them.
-2. The rows of the other chunks are fetched and compared message by message.
+2. Of the other chunks a reader that can tells the runs: what is there, and how often. Where they
+   explain the digest (the ledger's checksums of what is there add up to it), all of it is right.
+3. The rows of the chunks that are left are fetched and compared message by message.
 
-The second pass must see the rows that the first one digested. If it sees fewer, or (at a settled
+The later passes must see the rows that the first one digested. If they see fewer, or (at a settled
 tier) anything else, the reader has failed or something moved, and there is no account.
 """
 
@@ -21,10 +23,11 @@ from pyroaring import BitMap64
 
 from chaosp7.account.cases import ChunkCase
 from chaosp7.account.classes import TierAccount
-from chaosp7.account.digest import ChunkKey, DigestTable, group_by_chunk
+from chaosp7.account.digest import ChunkKey, Digest, DigestTable, group_by_chunk
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
 from chaosp7.account.rows import RowSource
+from chaosp7.account.runs import RunSource
 from chaosp7.account.sent import Expected, RunRecords, SentChunk, sent_chunks
 from chaosp7.account.sets import Sets, between, minus, nonempty
 from chaosp7.errors import MeasurementError, ReaderError
@@ -97,6 +100,7 @@ def account_tier(
     unidentified_rows: int = 0,
     settled: bool | None = None,
     keys_at_once: int | None = KEYS_AT_ONCE,
+    runs: RunSource | None = None,
 ) -> TierAccount:
     """Account for every message of a run at one tier.
 
@@ -106,7 +110,7 @@ def account_tier(
         sent: `expected` of the same records.
         digests: the tier's, complete, over sequences at or above the run's first of each feed;
             gathered in a table from ``sent.table()``. An empty one says that the tier is empty.
-        rows: gives the rows of suspicious chunks; an error of its goes through.
+        rows: gives the rows of suspicious chunks that `runs` don't explain; an error of its goes through.
         reordered: at an ordered tier, what was first visible after a higher sequence of its
             feed; see `chaosp7.account.order`.
         unidentified_rows: rows whose feed or sequence can't be told; they are unexpected.
@@ -115,6 +119,8 @@ def account_tier(
             None: True unless the source may still be sending.
         keys_at_once: how many chunks `rows` is asked for at a time; None: as many as the account
             holds at all, for a reader that has to go through the whole tier each time.
+        runs: gives the runs of suspicious chunks, `KEYS_PER_PASS` at a time; what they explain needs
+            no rows. None: all suspicious chunks are examined by their rows.
 
     Returns:
         The account; its classes add up to what was sent.
@@ -130,11 +136,17 @@ def account_tier(
         lost = findings.lost.setdefault(key.feed, BitMap64())
         lost.add_range(max(key.first, bounds.first), min(key.last, bounds.last) + 1)
 
-    for cases in _batches(_cases(run, sent, suspicion), keys_at_once or KEYS_PER_PASS):
-        _examine(tier, rows, cases, digests.feeds)
-        for case in cases.values():
-            _verify(tier, case, digests, strict)
-            findings.take(case)
+    size = keys_at_once or KEYS_PER_PASS
+    for cases in _batches(_cases(run, sent, suspicion), size if runs is None else KEYS_PER_PASS):
+        if runs is not None:
+            for case in _explained(tier, runs, cases, digests, strict):
+                findings.take(case)
+        for batch in _batches(iter(tuple(cases.values())), size):
+            _examine(tier, rows, batch, digests.feeds)
+            for case in batch.values():
+                _verify(tier, case, digests, strict)
+                findings.take(case)
+            batch.clear()
         cases.clear()  # or else they would still be held while the next ones are gathered
     return TierAccount(
         tier=tier,
@@ -193,6 +205,19 @@ def _batches(cases: Iterator[ChunkCase], size: int) -> Iterator[dict[ChunkKey, C
         yield batch
 
 
+def _explained(
+    tier: str, runs: RunSource, cases: dict[ChunkKey, ChunkCase], digests: DigestTable, strict: bool
+) -> Iterator[ChunkCase]:
+    """Take the cases that their runs explain out of `cases`."""
+    for found in runs(tuple(cases)):
+        case = cases.get(found.key)
+        if case is None:
+            raise ReaderError(f"{tier}: runs of chunk {found.key.chunk} of {found.key.feed} came unasked")
+        _same_rows(tier, found.key, digests.get(found.key), found.digest, strict)
+        if case.explain(found.digest, found.copies()):
+            yield cases.pop(found.key)
+
+
 def _examine(tier: str, rows: RowSource, cases: Mapping[ChunkKey, ChunkCase], feeds: FeedIndex) -> None:
     """Have the rows of some chunks read and examined."""
     for batch in rows(tuple(cases)):
@@ -216,11 +241,14 @@ def _examine(tier: str, rows: RowSource, cases: Mapping[ChunkKey, ChunkCase], fe
 
 def _verify(tier: str, case: ChunkCase, digests: DigestTable, strict: bool) -> None:
     """Make sure that the rows are those that the digest was made of."""
-    before, now = digests.get(case.key), case.digest
+    _same_rows(tier, case.key, digests.get(case.key), case.digest, strict)
+
+
+def _same_rows(tier: str, key: ChunkKey, before: Digest, now: Digest, strict: bool) -> None:
     if now == before or (not strict and now.count > before.count):
         return
     raise ReaderError(
-        f"{tier}: chunk {case.key.chunk} of {case.key.feed} had {before.count} rows when it was digested, "
+        f"{tier}: chunk {key.chunk} of {key.feed} had {before.count} rows when it was digested, "
         f"but its rows now are {now.count}"
         f"{' others' if now.count == before.count else ''}: it was read incompletely, it still moves, "
         "or its digests weren't limited to sequences at or above the run's first"

@@ -77,6 +77,49 @@ class ChunkCase:
         self._wrong[places[checksums != self._checksums[places]]] = True
         self._rows += len(places)
 
+    def explain(self, digest: Digest, copies: U64Array) -> bool:
+        """Take how often each sequence is there, if that and the ledger explain the digest.
+
+        Were all that is there right, count, sum and XOR would follow from the ledger alone. If they
+        are so, it is right. If not, nothing is taken: the rows must be examined.
+
+        Args:
+            digest: of all the tier's rows of this chunk at or above the run's first sequence.
+            copies: how often each sequence of the chunk is there, shape ``(CHUNK,)``.
+
+        Returns:
+            Whether the chunk is done.
+        """
+        start, count = self._first - self.key.first, len(self._checksums)
+        inside, above = copies[start : start + count], copies[start + count :]
+        if int(copies.sum()) != digest.count or (count and (copies[:start].any() or above.any())):
+            return False  # of what was never sent, no sum can be told
+        if not count:
+            self._note_all_above(copies)
+            self.digest = digest
+            return True
+        told = Digest(
+            int(inside.sum()),
+            int(np.add.reduce(self._checksums * inside)),
+            int(np.bitwise_xor.reduce(self._checksums[inside % np.uint64(2) == 1])),
+        )
+        if told != digest:
+            return False
+        self.digest = digest
+        self._seen = inside > 0
+        self._again = inside > 1
+        self._rows = digest.count
+        return True
+
+    def _note_all_above(self, copies: U64Array) -> None:
+        places = np.flatnonzero(copies)
+        sequences = places.astype(np.uint64) + np.uint64(self.key.first)
+        if self._above >= 0:
+            counted = sequences > np.uint64(self._above)
+            places, sequences = places[counted], sequences[counted]
+        self.unexpected = bitmap(sequences)
+        self.unexpected_rows = int(copies[places].sum())
+
     def _note_above(self, sequences: U64Array) -> None:
         if self._above >= 0:
             sequences = sequences[sequences > np.uint64(self._above)]

@@ -142,7 +142,8 @@ class Accounting:
             )
         table = TableReader(self._query, tier.all_rows)
         digests = table.digests(sent.table())
-        return account_tier(name, run, sent, digests, partial(table.rows, digests.feeds))
+        rows = partial(table.rows, digests.feeds)
+        return account_tier(name, run, sent, digests, rows, runs=partial(table.runs, first=digests.first))
 
     def _candles(self, name: str, expectation: GoldExpectation) -> GoldAccount:
         tier = self.platform.tiers[name]

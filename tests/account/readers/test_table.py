@@ -82,7 +82,8 @@ def account(clickhouse: ClickHouse, run: RunRecords) -> TierAccount:
     sent = expected(run)
     reader = TableReader(clickhouse.columns, ROWS)
     digests = reader.digests(sent.table())
-    return account_tier("raw", run, sent, digests, partial(reader.rows, digests.feeds))
+    rows = partial(reader.rows, digests.feeds)
+    return account_tier("raw", run, sent, digests, rows, runs=partial(reader.runs, first=digests.first))
 
 
 def test_a_table_that_has_everything_once_is_delivered(
@@ -164,3 +165,63 @@ def test_candles_of_a_length_that_nobody_listed_are_an_error(
     run_sql("INSERT INTO reader.candles VALUES (61, 'a', 'b', 61, 1, 1, 1, 1, 1, 1, 1)")
     with pytest.raises(ReaderError, match="61 s"):
         CandleReader(clickhouse.columns, CANDLES, [60]).read(0)
+
+
+def test_two_shards_of_a_distributed_table_give_the_digests_runs_and_rows_of_one(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    run_sql(
+        "CREATE TABLE reader.shards (shard UInt32, exchange String, symbol LowCardinality(String), "
+        "sequence UInt64, price_e8 Int64, quantity_e8 Int64, side UInt8, trade_time_ms Int64) "
+        "ENGINE = MergeTree ORDER BY (symbol, sequence)",
+        # Each sequence on one of the shards, but for some that are on none or on both.
+        "INSERT INTO reader.shards SELECT 1 + sequence % 2, * FROM reader.trades WHERE sequence NOT IN (5000, 5002)",
+        "INSERT INTO reader.shards SELECT 1 + (sequence + 1) % 2, * FROM reader.trades WHERE sequence = 6001",
+        "INSERT INTO reader.shards SELECT 1, 'x', 'Y', 1, 1, 1, 0, 1",
+        "ALTER TABLE reader.shards UPDATE price_e8 = price_e8 + 1 WHERE sequence = 9500 SETTINGS mutations_sync = 2",
+    )
+    # The engine answers for both shards itself: they are two of a cluster, and take their own rows.
+    distributed = (
+        "SELECT exchange, symbol, sequence, price_e8, quantity_e8, side, trade_time_ms "
+        "FROM remote('127.0.0.1,127.0.0.1', reader, shards) WHERE shard = shardNum()"
+    )
+    assert clickhouse.columns(f"SELECT count() FROM ({distributed})", 1)[0][0] == 2 * COUNT - 4 + 2 + 1
+    sent = expected(run)
+    found = []
+    for rows_sql in (distributed, "SELECT * FROM reader.shards"):
+        reader = TableReader(clickhouse.columns, rows_sql)
+        digests = reader.digests(sent.table())
+        keys = sorted(key for key, _ in digests.items())
+        runs = sorted(reader.runs(keys, digests.first), key=lambda chunk: chunk.key)
+        rows = partial(reader.rows, digests.feeds)
+        whole = account_tier("raw", run, sent, digests, rows, runs=partial(reader.runs, first=digests.first))
+        found.append((sorted(digests.items(), key=lambda item: item[0]), runs, whole))
+    assert found[0] == found[1]
+    counts = found[0][2].counts
+    assert (counts.lost, counts.duplicated, counts.corrupted, counts.unexpected) == (4, 2, 1, 1)
+
+
+def test_runs_in_the_engine_and_rows_give_the_same_account_of_random_damage(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    run_sql(
+        "INSERT INTO reader.trades SELECT * FROM reader.trades WHERE sipHash64(sequence) % 400 = 0",
+        "INSERT INTO reader.trades SELECT * FROM reader.trades WHERE sipHash64(sequence) % 800 = 0",
+        "INSERT INTO reader.trades SELECT * REPLACE (price_e8 + 1 AS price_e8) FROM reader.trades WHERE sequence = 4200",
+        "DELETE FROM reader.trades WHERE sipHash64(sequence, 1) % 300 = 0",
+        # More runs in a chunk than are told.
+        "DELETE FROM reader.trades WHERE exchange = 'kraken' AND sequence < 2000 AND sequence % 2",
+        "INSERT INTO reader.trades SELECT 'kraken', 'BTC/USDT', number, 1, 1, 0, 1 FROM numbers(10)",
+    )
+    sent = expected(run)
+    reader = TableReader(clickhouse.columns, ROWS)
+    digests = reader.digests(sent.table())
+    by_rows = account_tier("raw", run, sent, digests, partial(reader.rows, digests.feeds))
+    assert account(clickhouse, run) == by_rows
+    assert by_rows.counts.lost > 1000
+    assert by_rows.counts.duplicated > 10
+    assert by_rows.counts.unexpected == 10

@@ -1,0 +1,163 @@
+"""What the runs tell is what the rows would have told, whatever a tier holds."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaosp7.account.account import account_tier
+from chaosp7.account.checksum import mix
+from chaosp7.account.classes import TierAccount
+from chaosp7.account.digest import CHUNK, ChunkKey, Digest
+from chaosp7.account.feeds import Feed
+from chaosp7.account.ledger_format import RECORD
+from chaosp7.account.ranges import from_ranges
+from chaosp7.account.rows import Rows
+from chaosp7.account.runs import ChunkRuns
+from chaosp7.account.sent import RunRecords, expected, record_checksums
+from chaosp7.errors import ReaderError
+
+FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "ETH/USD"))
+STRANGER = Feed("nobody", "X/Y")
+FIRST = (CHUNK - 9, 2 * CHUNK + 5)
+
+#: Feed (2: one that nobody knows), sequence, what its checksum is changed by.
+Row = tuple[int, int, int]
+
+
+def sent_run(count: int, closed: bool = True) -> RunRecords:
+    records = np.zeros(2 * count, dtype=RECORD)
+    records["feed"] = np.arange(2 * count) % 2
+    records["sequence"] = np.arange(2 * count) // 2 + np.where(records["feed"] == 0, *FIRST)
+    records["price_e8"] = np.arange(2 * count) * 1000 + 7
+    records["sent_ns"] = np.arange(2 * count)
+    records["reached"] = 1
+    return RunRecords(FEEDS, FIRST, lambda: [records], closed)
+
+
+def scrambled(row: Row) -> int:
+    """Return what a wrong field changes a checksum by: all of its bits, and of each message others."""
+    feed, sequence, change = row
+    if not change:
+        return 0
+    return int(mix(np.array([(feed << 40) + (sequence << 4) + change], dtype=np.uint64))[0])
+
+
+class Tier:
+    """A tier as a list of rows, which counts those asked for."""
+
+    def __init__(self, run: RunRecords, rows: Sequence[Row]) -> None:
+        self.run = run
+        right = {}
+        for block in run.blocks():
+            sums = record_checksums(block).tolist()
+            right = dict(
+                zip(zip(block["feed"].tolist(), block["sequence"].tolist(), strict=True), sums, strict=True)
+            )
+        self.feeds = np.array([row[0] for row in rows], dtype=np.intp)
+        self.sequences = np.array([row[1] for row in rows], dtype=np.uint64)
+        self.checksums = np.array([right.get(row[:2], 99) ^ scrambled(row) for row in rows], dtype=np.uint64)
+        self.fetched = 0
+
+    def account(self, *, by_runs: bool, until_ns: int | None = None, moved: bool = False) -> TierAccount:
+        sent = expected(self.run, until_ns)
+        table = sent.table()
+        table.feeds.index(STRANGER)
+        table.add(self.feeds, self.sequences, self.checksums)
+        runs = partial(self.runs, moved=moved) if by_runs else None
+        return account_tier("tier", self.run, sent, table, self.rows, runs=runs)
+
+    def _of(self, key: ChunkKey) -> tuple[np.ndarray, np.ndarray]:
+        feed = (*FEEDS, STRANGER).index(key.feed)
+        first = (*FIRST, 0)[feed]
+        mine = (self.feeds == feed) & (self.sequences // np.uint64(CHUNK) == key.chunk)
+        mine &= self.sequences >= np.uint64(first)
+        return self.sequences[mine], self.checksums[mine]
+
+    def rows(self, keys: Sequence[ChunkKey]) -> Iterable[Rows]:
+        for key in keys:
+            sequences, checksums = self._of(key)
+            self.fetched += len(sequences)
+            feed = (*FEEDS, STRANGER).index(key.feed)
+            yield Rows(np.full(len(sequences), feed, dtype=np.intp), sequences, checksums)
+
+    def runs(self, keys: Sequence[ChunkKey], moved: bool) -> Iterable[ChunkRuns]:
+        for key in keys:
+            sequences, checksums = self._of(key)
+            copies = Counter((sequences - np.uint64(key.first)).astype(int).tolist())
+            firsts, lasts = [], []
+            for layer in range(1, max(copies.values(), default=0) + 1):
+                there = {place for place, n in copies.items() if n >= layer}
+                firsts += sorted(place for place in there if place - 1 not in there)
+                lasts += sorted(place for place in there if place + 1 not in there)
+            xor = int(np.bitwise_xor.reduce(checksums)) ^ int(moved)
+            yield ChunkRuns(key, Digest(len(sequences), int(np.add.reduce(checksums)), xor), firsts, lasts)
+
+
+def all_rows(count: int) -> list[Row]:
+    return [(feed, FIRST[feed] + i, 0) for feed in (0, 1) for i in range(count)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    count=st.integers(1, 40),
+    copies=st.dictionaries(st.integers(0, 79), st.integers(0, 3), max_size=12),
+    wrong=st.dictionaries(st.integers(0, 79), st.integers(1, 3), max_size=3),
+    wrong_copies=st.dictionaries(st.integers(0, 79), st.integers(1, 3), max_size=3),
+    strays=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5 * CHUNK), st.just(0)), max_size=5),
+    until_ns=st.none() | st.integers(1, 80),
+    closed=st.booleans(),
+)
+def test_runs_and_rows_give_the_same_account(
+    count: int,
+    copies: dict[int, int],
+    wrong: dict[int, int],
+    wrong_copies: dict[int, int],
+    strays: list[Row],
+    until_ns: int | None,
+    closed: bool,
+) -> None:
+    rows: list[Row] = []
+    for i, (feed, sequence, _) in enumerate(all_rows(count)):
+        rows += [(feed, sequence, wrong.get(i, 0))] * copies.get(i, 1)
+        if i in wrong_copies:
+            rows.append((feed, sequence, wrong_copies[i]))
+    tier = Tier(sent_run(count, closed), rows + strays)
+    assert tier.account(by_runs=True, until_ns=until_ns) == tier.account(by_runs=False, until_ns=until_ns)
+
+
+def test_what_is_missing_or_doubled_needs_no_row() -> None:
+    rows = all_rows(9000)
+    tier = Tier(sent_run(9000), [*rows[:100], *rows[107:], *rows[8500:8600], *rows[8500:8550], (2, 7, 0)])
+    found = tier.account(by_runs=True)
+    assert found.lost == {FEEDS[0]: from_ranges([(FIRST[0] + 100, FIRST[0] + 106)])}
+    assert found.duplicated == {FEEDS[0]: from_ranges([(FIRST[0] + 8500, FIRST[0] + 8599)])}
+    assert (found.counts.surplus, found.counts.unexpected) == (150, 1)
+    assert tier.fetched == 0
+
+
+def test_only_the_chunk_with_a_wrong_message_is_fetched() -> None:
+    rows = all_rows(9000)
+    rows[50] = (*rows[50][:2], 1)
+    del rows[12000]
+    tier = Tier(sent_run(9000), rows)
+    found = tier.account(by_runs=True)
+    assert found.corrupted == {FEEDS[0]: from_ranges([(FIRST[0] + 50, FIRST[0] + 50)])}
+    assert found.counts.lost == 1
+    assert tier.fetched == CHUNK
+
+
+def test_runs_of_other_rows_than_those_digested_give_no_account() -> None:
+    tier = Tier(sent_run(100), all_rows(100)[1:])
+    with pytest.raises(ReaderError, match="still moves"):
+        tier.account(by_runs=True, moved=True)
+
+
+@pytest.mark.parametrize(("firsts", "lasts"), [([0], []), ([5], [4]), ([0], [CHUNK]), ([-1], [3])])
+def test_what_is_no_run_is_refused(firsts: list[int], lasts: list[int]) -> None:
+    with pytest.raises(ReaderError):
+        ChunkRuns(ChunkKey(FEEDS[0], 0), Digest(1, 1, 1), firsts, lasts).copies()
