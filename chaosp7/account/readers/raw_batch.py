@@ -293,4 +293,5 @@ def _numbers(raw: U8, starts: I64, known: _Known, which: Places) -> I64:
     v &= np.uint64(0x0000FFFF0000FFFF)
     v *= np.uint64(42949672960001)
     v >>= np.uint64(32)
-    return v.view(np.int64)
+    values: I64 = v.view(np.int64)
+    return values

@@ -57,10 +57,10 @@ def hostile(draw: st.DrawFn, exchange: str) -> list[bytes]:
             text = text[:-1] + draw(st.sampled_from([b',"p":"1.5"}', b',"price":"2"}', b',"\\u0070":"3"}', b',"z":{"p":"4"}}', b',"k1":"0"}', b',"z":"\xff"}', b',"z":-0}', b',"z":1e5}', b",}"]))  # fmt: skip
         payloads += [text] * draw(st.integers(1, 20))
     changed = []
-    for number, payload in enumerate(payloads):
+    random = draw(st.randoms(use_true_random=False))
+    for payload in payloads:
         data = bytearray(payload)
         # Other digits in the same places: this is where a layout might be wrong.
-        random = draw(st.randoms(use_true_random=False)) if number % 7 == 0 else random
         for place, byte in enumerate(data):
             if 48 <= byte <= 57 and random.random() < 0.4:
                 data[place] = 48 + random.randrange(10)
