@@ -113,7 +113,7 @@ def main() -> int:
                 "messages/s",
                 "os.write and fdatasync of the same bytes",
                 target=200_000.0,
-            )  # fmt: skip
+            )
         )
     write(options.json, "Ledger", figures, ["Time until the last sync has returned, trailer included."])
     return 0 if all(figure.met for figure in figures) else 1

@@ -59,9 +59,11 @@ def section(content: dict[str, Any]) -> list[str]:
         *map(row, content["figures"]),
         "",
         *(f"{note}\n" for note in content["notes"]),
-        f"{content['date']}, {machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']} GiB, "
-        f"Linux {machine['kernel']}, Python {machine['python']}; load average at the end "
-        f"{machine['load_average_1min']:.1f}; {versions}.",
+        (
+            f"{content['date']}, {machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']} GiB, "
+            f"Linux {machine['kernel']}, Python {machine['python']}; load average at the end "
+            f"{machine['load_average_1min']:.1f}; {versions}."
+        ),
         "",
     ]
 
@@ -79,8 +81,8 @@ def main() -> int:
     lines = [
         "# Results",
         "",
-        "Made by `benchmarks/results.py` from what each benchmark wrote with `--json`. A value of several rounds",
-        "is their median, with the smallest and the greatest; its peer was measured in the same run, in turns.",
+        "Made by `benchmarks/results.py` from what each benchmark wrote with `--json`. A value of several",
+        "rounds is their median, with the smallest and the greatest; its peer was measured in the same run.",
         "",
     ]
     for file in files:

@@ -128,11 +128,12 @@ def main() -> int:
         Figure(
             "Account of a topic: peak memory over what was there before",
             statistics.median(column("account", "increase_mb")), "MiB", command(), options.rounds, peer,
-            statistics.median(column("floor", "increase_mb")), spread=spread_of(column("account", "increase_mb")),
+            statistics.median(column("floor", "increase_mb")),
+            spread=spread_of(column("account", "increase_mb")),
         ),
     ]  # fmt: skip
     notes = [
-        f"{options.messages:,} messages of {size_bytes:.0f} bytes on average, in lz4, as the handlers write them."
+        f"{options.messages:,} messages of {size_bytes:.0f} bytes on average, lz4, as handlers write them."
     ]
     write(options.json, "Account of a topic", figures, notes, raw)
     right = all(column("account", "right"))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -103,7 +104,7 @@ class BatchDecoder:
         edges = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), count] if count else []
         for begin, end in pairwise(edges):
             if end - begin >= _ROWS_MIN and 0 < ordered[begin] <= _MESSAGE_BYTES_MAX:
-                for first in range(begin, end, _ROWS_MAX):
+                for first in range(begin, end - 1, _ROWS_MAX):  # a last single one goes by itself
                     places = order[first : min(end, first + _ROWS_MAX)]
                     self._group(payloads, places, int(ordered[begin]), result, done)
         failed = np.zeros(count, dtype=np.bool_)
@@ -127,7 +128,7 @@ class BatchDecoder:
     ) -> None:
         """Decode messages of one size, as far as their layouts are known or can be learnt."""
         # Loads of eight bytes may reach over the last message's end.
-        data = b"".join([*[payloads[place] for place in places.tolist()], bytes(_MARGIN_BYTES)])
+        data = b"".join([*itemgetter(*places.tolist())(payloads), bytes(_MARGIN_BYTES)])
         count = len(places)
         raw = np.frombuffer(data, dtype=np.uint8)
         rows = raw[: count * size].reshape(count, size)
@@ -223,10 +224,10 @@ class BatchDecoder:
             skeletons=np.stack([np.frombuffer(text, dtype=np.uint64) for _, (text, _) in layouts]),
             feeds=np.array([self._feed_of(layout.symbol) for layout in found], dtype=np.int64),
             sides=np.array([layout.side for layout in found], dtype=np.int64),
-            offsets=words[:, :, 0],
-            masks=np.array(masks, dtype=np.uint64)[digits],
+            offsets=np.ascontiguousarray(words[:, :, 0].T),
+            masks=np.array(masks, dtype=np.uint64)[digits.T],
             # A word without digits has the mask 0; a shift by 64 would be undefined.
-            shifts=(8 * words[:, :, 2] % 64).astype(np.uint64),
+            shifts=(8 * words[:, :, 2].T % 64).astype(np.uint64),
             nonzero=np.array(
                 [[*x.nonzero, *(-1 for _ in range(most - len(x.nonzero)))] for x in found], dtype=np.int64
             ).reshape(len(found), most),
@@ -279,11 +280,12 @@ def _numbers(raw: U8, starts: I64, known: _Known, which: Places) -> I64:
     """Return the words' values: a row for each word, a column for each message."""
     # Eight bytes from any place on: as bytes without an alignment, then as integers.
     loads = np.ndarray((len(raw) - _MARGIN_BYTES + 1,), dtype="V8", buffer=raw, strides=(1,))
-    at = known.offsets[which] + starts[:, None]
-    v = loads[at.T].view("<u8")
+    at = known.offsets.take(which, axis=1)
+    at += starts
+    v = loads[at].view("<u8")
     v ^= np.uint64(0x3030303030303030)
-    v &= known.masks[which].T
-    v <<= known.shifts[which].T
+    v &= known.masks.take(which, axis=1)
+    v <<= known.shifts.take(which, axis=1)
     # Neighbouring digits, then pairs, then fours are put together.
     v *= np.uint64(2561)
     v >>= np.uint64(8)

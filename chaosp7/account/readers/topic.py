@@ -214,9 +214,8 @@ class TopicScan:
         next_offset: dict[tuple[str, int], int],
         ends: dict[tuple[str, int], int],
     ) -> TopicBatch:
-        for error in map(Message.error, messages):
-            if error is not None:
-                raise ReaderError(f"topic tier: {error}")
+        if any(map(Message.error, messages)):
+            raise ReaderError(f"topic tier: {next(filter(None, map(Message.error, messages)))}")
         places_of = self._by_topic
         try:
             found_streams = [
@@ -226,7 +225,7 @@ class TopicScan:
                 )
             ]
             streams = np.array(found_streams, dtype=np.intp)
-            offsets = np.array(list(map(Message.offset, messages)), dtype=np.int64)
+            offsets = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
         except (KeyError, TypeError, ValueError):
             raise ReaderError("topic tier: a message without topic, partition or offset") from None
         places: dict[str, list[npt.NDArray[np.intp]]] = {}
@@ -241,11 +240,15 @@ class TopicScan:
                 raise ReaderError(f"{key[0]}[{key[1]}]: offsets {missing} can't be read")
             next_offset[key] = following + len(mine)
             places.setdefault(key[0], []).append(mine)
+        # A message without a value is as undecodable as an empty one.
+        all_values = [value or b"" for value in map(Message.value, messages)]
         taken = [np.empty(0, dtype=np.intp)]
         parts = [np.empty((FIELDS, 0), dtype=np.int64)]
         for topic, found in places.items():
             wanted = np.concatenate(found)
-            values = [messages[place].value() or b"" for place in wanted.tolist()]
+            values = all_values
+            if len(wanted) < len(messages) or len(found) > 1:
+                values = [all_values[place] for place in wanted.tolist()]
             fields, right = self._decoder.decode_values(topic, values)
             if not right.all():
                 self.undecodable += len(right) - int(right.sum())
