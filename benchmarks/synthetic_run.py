@@ -28,7 +28,7 @@ from chaosp7.account.readers.topic_account import TopicReader
 from chaosp7.account.sent import record_checksums
 from chaosp7.platform.loader import load
 
-__all__ = ["STREAMS", "SyntheticTable", "SyntheticTopic", "count_of", "feeds", "write_run"]
+__all__ = ["STREAMS", "SyntheticTable", "SyntheticTopic", "count_of", "feeds", "write_ledger", "write_run"]
 
 #: Of each feed, sequences that are so much more than a multiple of this have something wrong.
 EVERY = 3001
@@ -85,6 +85,26 @@ def write_run(folder: Path, messages: int, progress: Progress) -> None:
     acks.close()
     digests = [(table.feeds.index(key.feed), key.chunk, d.count, d.sum, d.xor) for key, d in table.items()]
     np.save(folder / "digests.npy", np.array(digests, dtype=np.uint64).T)
+
+
+def write_ledger(path: Path, names: Sequence[Feed], messages: int, progress: Progress) -> None:
+    """Write a ledger alone.
+
+    Args:
+        path: the file to create.
+        names: its feeds.
+        messages: how many, over all feeds.
+        progress: is told how many are written.
+    """
+    first = tuple(1000 + 777 * i for i in range(len(names)))
+    rng = np.random.default_rng(7)
+    ledger = LedgerWriter(path, LedgerHeader("benchmark", 7, 500.0, tuple(names), first, 0, 0, 0))
+    following = np.array(first, dtype=np.int64)
+    while ledger.messages < messages:
+        count = min(BLOCK_RECORDS_MAX, messages - ledger.messages)
+        ledger.append(_records(rng, count, following, ledger.messages))
+        progress(ledger.messages)
+    ledger.close(messages)
 
 
 def _rows_file(folder: Path, feed: int) -> Path:
@@ -185,6 +205,8 @@ class SyntheticTopic(TopicReader):
         progress: is told how many messages were read in this pass.
     """
 
+    unknown = True
+
     def __init__(self, ledger: Ledger, progress: Progress) -> None:
         super().__init__("", {}, [TopicPartition("synthetic", i) for i in range(STREAMS)])
         self.swapped = 0
@@ -204,14 +226,20 @@ class SyntheticTopic(TopicReader):
         for block in self._ledger.blocks():
             for begin in range(0, len(block), _MESSAGES_PER_BATCH):
                 records = block[begin : begin + _MESSAGES_PER_BATCH]
-                yield TopicBatch(self._rows(records))
+                yield _batch(self._rows(records))
                 read += len(records)
                 self._progress(read)
-        # A message that was never sent, in each feed.
-        yield TopicBatch([(0, i, last + 5, 1, 1, 0, 1) for i, last in enumerate(self._ledger.last.values())])
+        if self.unknown:
+            # A message that was never sent, in each feed.
+            yield self._strangers()
         self.seconds.append(time.monotonic() - begun_s)
 
-    def _rows(self, records: Records) -> list[tuple[int, int, int, int, int, int, int]]:
+    def _strangers(self) -> TopicBatch:
+        last = np.array(list(self._ledger.last.values()), dtype=np.int64)
+        ones = np.ones_like(last)
+        return _batch(np.stack([0 * ones, np.arange(len(last)), last + 5, ones, ones, 0 * ones, ones]))
+
+    def _rows(self, records: Records) -> npt.NDArray[np.int64]:
         fields = ("feed", "sequence", "price_e8", "quantity_e8", "side", "trade_time_ms")
         columns = [records[name].astype(np.int64) for name in fields]
         remainders = columns[1] % EVERY
@@ -225,4 +253,8 @@ class SyntheticTopic(TopicReader):
                 self.swapped += 1
         order = np.concatenate((order[remainders[order] != LOST], np.flatnonzero(remainders == DUPLICATED)))
         streams = columns[0] % STREAMS
-        return list(zip(*(column[order].tolist() for column in (streams, *columns)), strict=True))
+        return np.stack([column[order] for column in (streams, *columns)])
+
+
+def _batch(rows: npt.NDArray[np.int64]) -> TopicBatch:
+    return TopicBatch.of(rows[0].astype(np.intp), rows[1:])

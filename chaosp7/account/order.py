@@ -73,8 +73,18 @@ class OrderTracker:
         behind = np.flatnonzero(sequences < before)
         if len(behind):
             self._note_behind(index, sequences, behind)
-        self._seen[index] |= bitmap(sequences)
+        self._see(index, sequences)
         self._highest[index] = max(highest, int(sequences.max()))
+
+    def _see(self, index: int, sequences: npt.NDArray[np.uint64]) -> None:
+        begin, end = int(sequences[0]), int(sequences[-1])
+        if end - begin + 1 == len(sequences) and (sequences[1:] > sequences[:-1]).all():
+            # Without a gap: kept as a range, so that the set grows with the gaps and not with the run.
+            self._seen[index].add_range(begin, end)
+            self._seen[index].add(end)
+        else:
+            self._seen[index] |= bitmap(sequences)
+            self._seen[index].run_optimize()
 
     def _note_behind(
         self, index: int, sequences: npt.NDArray[np.uint64], behind: npt.NDArray[np.intp]

@@ -215,3 +215,10 @@ ONE = np.array([1], dtype=np.uint64)
 def test_rows_that_can_not_be_are_an_error(feeds: Any, sequences: Any, checksums: Any) -> None:
     with pytest.raises(ReaderError):
         empty().add(feeds, sequences, checksums)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2**64 - 1) | st.integers(0, 10**6)), max_size=50))
+def test_rows_are_grouped_alike_whether_sorted_by_counting_or_not(rows: list[tuple[int, int]]) -> None:
+    feeds = np.array([feed for feed, _ in rows], dtype=np.intp)
+    sequences = np.array([sequence for _, sequence in rows], dtype=np.uint64)
+    assert group_by_chunk(feeds, sequences).order.tolist() == np.lexsort((sequences // np.uint64(CHUNK), feeds)).tolist()  # fmt: skip

@@ -60,14 +60,27 @@ def e8(text: str) -> int:
         UndecodableError: if it isn't a plain decimal number, or is finer than 1e-8: rounding it
             would take a damaged price for the right one.
     """
-    whole, _, fraction = text.partition(".")
+    negative = text.startswith("-")
+    whole, dot, fraction = text[negative:].partition(".")
+    # int() alone would also take spaces, underscores and other alphabets' digits, and with them a
+    # damaged number for another one.
+    if not _is_digits(whole) or (dot and not _is_digits(fraction)):
+        raise UndecodableError(f"not a decimal number: {text!r}")
     digits = fraction.rstrip("0")
     if len(digits) > _SCALE_DIGITS:
         raise UndecodableError(f"finer than 1e-8: {text!r}")
-    try:
-        return int(whole + digits.ljust(_SCALE_DIGITS, "0"))
-    except ValueError:
-        raise UndecodableError(f"not a decimal number: {text!r}") from None
+    units = int(whole + digits.ljust(_SCALE_DIGITS, "0"))
+    return -units if negative else units
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _natural(text: str) -> int:
+    if not _is_digits(text):
+        raise UndecodableError(f"not a natural number: {text!r}")
+    return int(text)
 
 
 def _binance(decode: Callable[[bytes], _Binance], payload: bytes) -> Fields:
@@ -77,19 +90,23 @@ def _binance(decode: Callable[[bytes], _Binance], payload: bytes) -> Fields:
 
 def _kraken(decode: Callable[[bytes], _Kraken], payload: bytes) -> Fields:
     m = decode(payload)
-    seconds, _, fraction = m.timestamp.partition(".")
-    time_ms = int(seconds) * 1000 + int(fraction.ljust(3, "0")[:3])
-    return m.pair, int(m.misc), e8(m.price), e8(m.volume), _side(m.side, "b", "s"), time_ms
+    seconds, dot, fraction = m.timestamp.partition(".")
+    if dot and not _is_digits(fraction):
+        raise UndecodableError(f"not a time: {m.timestamp!r}")
+    time_ms = _natural(seconds) * 1000 + int(fraction.ljust(3, "0")[:3])
+    return m.pair, _natural(m.misc), e8(m.price), e8(m.volume), _side(m.side, "b", "s"), time_ms
 
 
 def _coinbase(decode: Callable[[bytes], _Coinbase], payload: bytes) -> Fields:
     m = decode(payload)
     time_ms = _iso_ms(m.time)
-    return m.product_id, int(m.trade_id), e8(m.price), e8(m.size), _side(m.side, "BUY", "SELL"), time_ms
+    return m.product_id, _natural(m.trade_id), e8(m.price), e8(m.size), _side(m.side, "BUY", "SELL"), time_ms
 
 
 def _iso_ms(text: str) -> int:
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:  # it would be taken for this machine's own
+        raise UndecodableError(f"a time without a zone: {text!r}")
     # Not timestamp() * 1000: a float would round some milliseconds down.
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
 
@@ -131,7 +148,7 @@ def decoder(exchange: str) -> Callable[[bytes], Fields]:
         try:
             fields = extract(decode, payload)
             _refuse_beyond_the_ledger(fields)
-        except (msgspec.DecodeError, ValueError, TypeError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise UndecodableError(f"{error}: {payload[:200]!r}") from error
         else:
             return fields

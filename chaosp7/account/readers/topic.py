@@ -7,7 +7,9 @@ hole from the start to the high watermark, or it raises. What it can't read is n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +18,13 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from chaosp7.account.checksum import checksum
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
+from chaosp7.account.readers.raw_batch import FIELDS, BatchDecoder
 from chaosp7.account.readers.raw_formats import UndecodableError, canonical_symbol, decoder
 from chaosp7.errors import ReaderError
 
 __all__ = ["TopicBatch", "TopicDecoder", "TopicScan", "consumer_config", "end_offsets"]
 
-_BATCH = 20_000
+_BATCH = 10_000
 _TIMEOUT_S = 10.0
 
 
@@ -88,6 +91,7 @@ class TopicDecoder:
         self._decoders = {topic: decoder(exchange) for exchange, topic in topics.items()}
         self._feeds = feeds
         self._indices: dict[tuple[str, str], int] = {}
+        self._batches: dict[str, BatchDecoder] = {}
 
     def decode(self, message: Message[bytes, bytes]) -> tuple[int, int, int, int, int, int]:
         """Return (feed index, sequence, price_e8, quantity_e8, side, trade_time_ms).
@@ -105,30 +109,49 @@ class TopicDecoder:
             index = self._indices[key] = self._find(self._exchanges[topic], native)
         return index, sequence, price_e8, quantity_e8, side, time_ms
 
+    def decode_values(
+        self, topic: str, values: Sequence[bytes]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Decode many messages of a topic at once; see `BatchDecoder.decode`."""
+        batch = self._batches.get(topic)
+        if batch is None:
+            exchange = self._exchanges[topic]
+            batch = self._batches[topic] = BatchDecoder(exchange, partial(self._find, exchange))
+        return batch.decode(values)
+
     def _find(self, exchange: str, native: str) -> int:
         known = [self._feeds[i] for i in range(self._feeds.known)]
         symbols = [feed.symbol for feed in known if feed.exchange == exchange]
         return self._feeds.index(Feed(exchange, canonical_symbol(exchange, native, symbols)))
 
 
+@dataclass(frozen=True, slots=True)
 class TopicBatch:
     """Some messages; those of one partition are in its order.
 
     Attributes:
-        feeds: feed index of each, shape ``(n,)`` like all others.
+        streams: number of the partition that each came from, shape ``(n,)`` like all others.
+        feeds: feed index of each.
         sequences: sequence of each.
         checksums: of the business fields.
-        streams: number of the partition that each came from.
     """
 
-    __slots__ = ("checksums", "feeds", "sequences", "streams")
+    streams: npt.NDArray[np.intp]
+    feeds: npt.NDArray[np.intp]
+    sequences: npt.NDArray[np.uint64]
+    checksums: npt.NDArray[np.uint64]
 
-    def __init__(self, rows: list[tuple[int, int, int, int, int, int, int]]) -> None:
-        columns = np.array(rows, dtype=np.int64).reshape(-1, 7).T
-        self.streams: npt.NDArray[np.intp] = columns[0].astype(np.intp)
-        self.feeds: npt.NDArray[np.intp] = columns[1].astype(np.intp)
-        self.sequences: npt.NDArray[np.uint64] = columns[2].astype(np.uint64)
-        self.checksums = checksum(self.sequences, columns[3], columns[4], columns[6], columns[5])
+    @classmethod
+    def of(cls, streams: npt.NDArray[np.intp], fields: npt.NDArray[np.int64]) -> Self:
+        """Take decoded messages.
+
+        Args:
+            streams: number of the partition of each.
+            fields: rows as `BatchDecoder` gives them.
+        """
+        sequences = fields[1].view(np.uint64)
+        checksums = checksum(sequences, fields[2], fields[3], fields[5], fields[4])
+        return cls(streams, fields[0].astype(np.intp, copy=False), sequences, checksums)
 
 
 class TopicScan:
@@ -144,7 +167,9 @@ class TopicScan:
         self._bootstrap = bootstrap
         self._starts = starts
         self._decoder = decoder
-        self._streams = {(p.topic, p.partition): i for i, p in enumerate(starts)}
+        self._by_topic: dict[str, dict[int, int]] = {}
+        for i, start in enumerate(starts):
+            self._by_topic.setdefault(start.topic, {})[start.partition] = i
         self.undecodable = 0
         """Messages that aren't of their exchange's shape."""
 
@@ -189,29 +214,45 @@ class TopicScan:
         next_offset: dict[tuple[str, int], int],
         ends: dict[tuple[str, int], int],
     ) -> TopicBatch:
-        rows = []
-        for message in messages:
-            if message.error() is not None:
-                raise ReaderError(f"topic tier: {message.error()}")
-            key, offset = _place(message)
-            if offset >= ends[key]:
-                continue  # written after the scan began
-            if offset != next_offset[key]:
-                missing = f"{next_offset[key]}..{offset - 1}"
+        if any(map(Message.error, messages)):
+            raise ReaderError(f"topic tier: {next(filter(None, map(Message.error, messages)))}")
+        places_of = self._by_topic
+        try:
+            found_streams = [
+                places_of[topic][partition]  # type: ignore[index]  # a missing one is an error below
+                for topic, partition in zip(
+                    map(Message.topic, messages), map(Message.partition, messages), strict=True
+                )
+            ]
+            streams = np.array(found_streams, dtype=np.intp)
+            offsets = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
+        except (KeyError, TypeError, ValueError):
+            raise ReaderError("topic tier: a message without topic, partition or offset") from None
+        places: dict[str, list[npt.NDArray[np.intp]]] = {}
+        for stream in np.flatnonzero(np.bincount(streams)).tolist():
+            mine = np.flatnonzero(streams == stream)
+            key = (self._starts[stream].topic, self._starts[stream].partition)
+            mine = mine[offsets[mine] < ends[key]]  # the others were written after the scan began
+            following = next_offset[key]
+            wrong = np.flatnonzero(offsets[mine] != np.arange(following, following + len(mine)))
+            if len(wrong):
+                missing = f"{following + int(wrong[0])}..{int(offsets[mine[wrong[0]]]) - 1}"
                 raise ReaderError(f"{key[0]}[{key[1]}]: offsets {missing} can't be read")
-            next_offset[key] = offset + 1
-            try:
-                feed, sequence, price_e8, quantity_e8, side, time_ms = self._decoder.decode(message)
-            except UndecodableError:
-                self.undecodable += 1
-                continue
-            rows.append((self._streams[key], feed, sequence, price_e8, quantity_e8, side, time_ms))
-        return TopicBatch(rows)
-
-
-def _place(message: Message[bytes, bytes]) -> tuple[tuple[str, int], int]:
-    """Return a message's topic and partition, and its offset."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    if topic is None or partition is None or offset is None:
-        raise ReaderError("topic tier: a message without topic, partition or offset")
-    return (topic, partition), offset
+            next_offset[key] = following + len(mine)
+            places.setdefault(key[0], []).append(mine)
+        # A message without a value is as undecodable as an empty one.
+        all_values = [value or b"" for value in map(Message.value, messages)]
+        taken = [np.empty(0, dtype=np.intp)]
+        parts = [np.empty((FIELDS, 0), dtype=np.int64)]
+        for topic, found in places.items():
+            wanted = np.concatenate(found)
+            values = all_values
+            if len(wanted) < len(messages) or len(found) > 1:
+                values = [all_values[place] for place in wanted.tolist()]
+            fields, right = self._decoder.decode_values(topic, values)
+            if not right.all():
+                self.undecodable += len(right) - int(right.sum())
+                fields, wanted = fields[:, right], wanted[right]
+            parts.append(fields)
+            taken.append(wanted)
+        return TopicBatch.of(streams[np.concatenate(taken)], np.concatenate(parts, axis=1))

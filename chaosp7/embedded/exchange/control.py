@@ -176,6 +176,7 @@ class Control:
             "load_start_ns": writer.header.load_start_ns,
             "end_ns": load.end_ns,
             "late_ms": load.late.summary(),
+            "share_within_2_ms": load.late.share_within(2.0),
         }
 
     def _health(self, _request: Request) -> Response:

@@ -54,6 +54,16 @@ class Lateness:
         np.add.at(self._counts, steps, 1)
         self._max_ns = max(self._max_ns, int(late_ns[0]), int(late_ns[-1]))
 
+    def share_within(self, limit_ms: float) -> float:
+        """Return the share of messages that were at most so late, 1.0 if there are none.
+
+        Args:
+            limit_ms: a multiple of 0.02, at most 1000.
+        """
+        total = int(self._counts.sum())
+        within = int(self._counts[: round(limit_ms * 1e6 / self._STEP_NS)].sum())
+        return within / total if total else 1.0
+
     def summary(self) -> dict[str, float]:
         """Return p50, p99, p999 (upper ends of their steps) and max, ms."""
         total = int(self._counts.sum())

@@ -62,3 +62,17 @@ def test_native_symbols_become_canonical_ones(exchange: str, native: str, symbol
 
 def test_an_unknown_symbol_stays_as_it_is() -> None:
     assert canonical_symbol("binance", "DOGEUSDT", ["BTC/USDT"]) == "DOGEUSDT"
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "1.", ".5", " 1", "1 ", "1.0000005 ", "1_0", "1.1_1", "+1", "٣", "1e3", "--1"]
+)
+def test_what_python_takes_for_a_number_and_no_exchange_writes_is_refused(text: str) -> None:
+    with pytest.raises(UndecodableError, match="not a decimal number"):
+        e8(text)
+
+
+@pytest.mark.parametrize("exchange", SHAPES)
+def test_a_message_nested_without_end_is_undecodable(exchange: str) -> None:
+    with pytest.raises(UndecodableError):
+        decoder(exchange)(b'{"z":' + b"[" * 100_000)
