@@ -50,13 +50,19 @@ def _apply_schema(
             engine.execute(statement.encode())
 
 
+def _close(engine: Engine) -> None:
+    for statement in schema.stop_statements():
+        engine.execute(statement.encode())
+    engine.close()
+
+
 def _stop(server: Server, engine: Engine, logger: logging.Logger) -> None:
     server.shutdown()
     server.server_close()
     if not server.idle(DRAIN_S):
         logger.warning("a query still runs after %g s and is cut off", DRAIN_S)
         return
-    closing = threading.Thread(target=engine.close, daemon=True)
+    closing = threading.Thread(target=_close, args=(engine,), daemon=True)
     closing.start()
     closing.join(CLOSE_S)
     logger.info("closed" if not closing.is_alive() else "the engine didn't close in time and is left so")

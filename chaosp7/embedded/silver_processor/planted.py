@@ -69,6 +69,8 @@ class PlantedProcessor(Processor):
                 # Not from silver, where honest ones have it: from a file of its own.
                 for partition, offset in self._cursors(one).items():
                     self._next[one.exchange, partition] = offset
+                if self._mark(one.name).exists():
+                    self._file(one).unlink(missing_ok=True)  # it has done its damage
             if one.name == "repairs-twice" and self._once(one.name, self._after > 3):
                 batch = f"is_valid AND batch > {self._after - 3} AND {_feed(one)}"
                 columns = "exchange, canonical_symbol, source_sequence"
@@ -123,11 +125,14 @@ class PlantedProcessor(Processor):
 
     def _once(self, name: str, when: bool) -> bool:
         """Return True once in the life of the platform."""
-        mark = self._folder / f"planted.{name}"
+        mark = self._mark(name)
         if not when or mark.exists():
             return False
         mark.touch()
         return True
+
+    def _mark(self, name: str) -> Path:
+        return self._folder / f"planted.{name}"
 
     def _note(self, one: Planted, sql: str) -> None:
         found: dict[Feed, list[int]] = {}
@@ -144,6 +149,8 @@ class PlantedProcessor(Processor):
         return msgspec.json.decode(file.read_bytes(), type=dict[int, int]) if file.exists() else {}
 
     def _save(self, one: Planted, spans: Sequence[Span]) -> None:
+        if self._mark(one.name).exists():
+            return
         new = {span.partition: span.end for span in spans if span.exchange == one.exchange}
         known = self._cursors(one) | new
         self._file(one).write_bytes(msgspec.json.encode(known))
