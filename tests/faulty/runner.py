@@ -337,7 +337,7 @@ def _differences(run: Run, wanted: Wanted) -> Iterator[tuple[str, Feed, str]]:
                 told = set(account.sequences(kind).get(feed, ()))
                 graver[feed] |= right
                 # A merge takes twins away whenever it likes, before silver has read them or after.
-                if tier == "silver" and kind is MessageClass.LOST and told <= wanted["bronze"][kind][feed]:
+                if tier == "silver" and not right and told <= wanted["bronze"][kind][feed]:
                     continue
                 if told != right:
                     yield (

@@ -69,8 +69,6 @@ class PlantedProcessor(Processor):
                 # Not from silver, where honest ones have it: from a file of its own.
                 for partition, offset in self._cursors(one).items():
                     self._next[one.exchange, partition] = offset
-                if self._mark(one.name).exists():
-                    self._file(one).unlink(missing_ok=True)  # it has done its damage
             if one.name == "repairs-twice" and self._once(one.name, self._after > 3):
                 batch = f"is_valid AND batch > {self._after - 3} AND {_feed(one)}"
                 columns = "exchange, canonical_symbol, source_sequence"
@@ -112,6 +110,8 @@ class PlantedProcessor(Processor):
                 self._crash(one, spans)
         self._client.run(sql, WRITE)
         for one in crash:
+            if self._mark(one.name).exists() and any(span.exchange == one.exchange for span in spans):
+                self._file(one).unlink(missing_ok=True)  # it has done its damage
             if _MOMENTS[one.name] == "after":
                 self._crash(one, spans)
                 self._save(one, spans)

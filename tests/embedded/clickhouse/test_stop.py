@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,18 @@ def test_a_stop_in_order_loses_nothing_of_what_flows(broker: Any, tmp_path: Path
             producer.poll(0)
         producer.flush(10)
 
-    thread = threading.Thread(target=produce)
-    thread.start()
+    def look() -> None:
+        """Keep it as busy as the samplers and the silver processor do."""
+        sql = " UNION ALL ".join(
+            f"SELECT symbol, max(sequence) FROM k2.raw_trades_{n} GROUP BY symbol" for n in EXCHANGES
+        )
+        while not ended.wait(0.02):
+            with suppress(requests.RequestException):
+                requests.post(f"http://127.0.0.1:{port}/", data=sql, timeout=10)
+
+    threads = [threading.Thread(target=task) for task in (produce, look, look)]
+    for thread in threads:
+        thread.start()
     try:
         for _ in range(STOPS):
             time.sleep(2)
@@ -68,7 +79,8 @@ def test_a_stop_in_order_loses_nothing_of_what_flows(broker: Any, tmp_path: Path
             assert process.wait(10) == 0
             process = start(tmp_path, port, broker.bootstrap)
         ended.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
         deadline = time.monotonic() + 40  # a consumer group that wasn't left takes ten seconds to let go
         while min(raw_rows(port)) < sent and time.monotonic() < deadline:
             time.sleep(0.2)
