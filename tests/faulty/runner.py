@@ -39,7 +39,7 @@ __all__ = ["GROUPS", "Result", "run_group"]
 
 RATE_PER_S = 630  # 30 of each feed
 DURATION_S = 6.0
-#: A tenth of a usual run's: nothing here is slow, and what is held back is held for longer.
+#: Less than a usual run's 20 s: nothing here is slow, and what is held back is held until the drain is over.
 INCOMPLETE_S = 6.0
 
 Wanted = dict[str, dict[MessageClass, dict[Feed, set[int]]]]
@@ -291,7 +291,7 @@ def _judged(run: Run, group: str, hits: dict[str, list[Hit]], verdict: str) -> l
     results = {}
     feeds: dict[Feed, list[Result]] = defaultdict(list)
     for bug in bugs_of(group):
-        # What was sent by an earlier message's number is outside of what is accounted for.
+        # Numbers beyond what was sent aren't in the account of sent messages.
         mine = [h for h in hits[bug.name] if bounds[h.feed].first <= h.sequence <= bounds[h.feed].last]
         results[bug.name] = _happened(bug, mine, verdict)
         for feed in {hit.feed for hit in mine}:
