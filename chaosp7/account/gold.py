@@ -86,8 +86,9 @@ class WindowAccount:
 
     Attributes:
         window_s: length of the windows, seconds.
-        lost_inherited: of `lost`, what the tier before has lost already.
-        duplicated_inherited: of `duplicated`, what can come from the tier before.
+        lost_inherited: of `lost`, what the tier before has lost already, or can have with a wrong time.
+        duplicated_inherited: of `duplicated`, what can come from the tier before; a message that is there
+            twice, but once with wrong fields, is corrupted there.
         corrupted_inherited: of `corrupted`, what can come from the tier before.
         unchecked: messages in candles that may hold messages beyond the account's cut.
         unexpected: trades in candles that nothing was sent for.
@@ -344,6 +345,7 @@ def _judge(
     if surplus < 0:
         lost = min(-surplus, given)
         tally.lost += lost
+        tally.lost_inherited += min(lost, corrupted_before)
         tally.earlier_missing += -surplus - lost
         if actual is not None and possible is not None and not _could_be_part(actual, possible):
             wrong = given - lost
@@ -352,7 +354,7 @@ def _judge(
     elif surplus > 0:
         twice = min(surplus, given)
         tally.duplicated += twice
-        tally.duplicated_inherited += min(twice, duplicated_before)
+        tally.duplicated_inherited += min(twice, duplicated_before + corrupted_before)
         tally.surplus += surplus
         if actual is not None and possible is not None and not _could_be_more(actual, possible):
             wrong = given - twice

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from pyroaring import BitMap64
 
 from chaosp7.account.feeds import Feed
-from chaosp7.account.sets import bitmap, nonempty
+from chaosp7.account.sets import Sets, bitmap, minus, nonempty, union
 
-__all__ = ["OrderTracker"]
+__all__ = ["OrderTracker", "strays"]
 
 
 class OrderTracker:
@@ -99,3 +99,25 @@ class OrderTracker:
     def reordered(self) -> dict[Feed, BitMap64]:
         """Return what was first visible after a higher sequence of its feed, so far."""
         return nonempty(dict(zip(self._feeds, self._reordered, strict=True)))
+
+    def seen(self) -> dict[Feed, BitMap64]:
+        """Return all that is in the stream."""
+        return nonempty(dict(zip(self._feeds, self._seen, strict=True)))
+
+
+def strays(streams: Iterable[Sets]) -> dict[Feed, BitMap64]:
+    """Return what lies in another stream than most of its feed.
+
+    Order between streams doesn't exist: whoever reads a feed that is spread over several gets it in any
+    order, even though none of them holds anything behind a higher sequence.
+
+    Args:
+        streams: what each holds, of all partitions of all topics.
+
+    Returns:
+        Feed -> what isn't in the stream that has most of it; of several the first.
+    """
+    parts = list(streams)
+    feeds = {feed for part in parts for feed in part}
+    most = {feed: max((part[feed] for part in parts if feed in part), key=len) for feed in feeds}
+    return minus(union(parts), most)

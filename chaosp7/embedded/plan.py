@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-from chaosp7.embedded import bounded_disk, fake_clock, kafka
+from chaosp7.embedded import bounded_disk, fake_clock, kafka, planted
 from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan, TaskPlan
 from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
@@ -225,6 +225,7 @@ class _Builder:
                 command = [*_python("silver_processor"), "--clickhouse", server, "--http-port", str(main)]
                 command += ["--exchanges", *self.platform.feeds]
                 after = [self.platform.the_service(part) for part in (Part.CLICKHOUSE, Part.TOXIPROXY)]
+        command += planted.options(service.planted, data)
         if service.adjustable_clock:
             command = [*fake_clock.wrapper(data), *command]
         return ServicePlan(

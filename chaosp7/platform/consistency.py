@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from chaosp7.embedded.planted import PLANTED_ENV, allowed
 from chaosp7.platform.model import Part, Platform, Service, TierKind
 
 __all__ = ["Where", "inconsistencies"]
@@ -24,6 +25,9 @@ _OPTIONAL_PARTS = (Part.SILVER_PROCESSOR,)
 
 #: They tell their time; nothing that measures goes by it.
 _ADJUSTABLE_PARTS = (Part.FEED_HANDLER, Part.SILVER_PROCESSOR)
+
+#: Our own ones, which can be made wrong.
+_PLANTED_PARTS = (Part.EXCHANGE, Part.FEED_HANDLER, Part.CLICKHOUSE, Part.SILVER_PROCESSOR)
 
 #: What a run itself talks to.
 _REACHED_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY)
@@ -53,8 +57,18 @@ def _parts(platform: Platform) -> _Problems:
         ):
             problem = "only a feed-handler or silver-processor as a process has a clock that can be turned"
             yield ("services", name, "adjustable_clock"), problem
+        if service.planted:
+            yield from _planted(platform, name, service)
         if not platform.made_by_us:
             yield from _container(name, service)
+
+
+def _planted(platform: Platform, name: str, service: Service) -> _Problems:
+    where = ("services", name, "planted")
+    if not allowed():
+        yield where, f"a planted bug is for tests of chaosp7 alone: {PLANTED_ENV}=1 is needed"
+    if platform.driver != "process" or service.part not in _PLANTED_PARTS:
+        yield where, f"only a process of part {', '.join(_PLANTED_PARTS)} can have planted bugs"
 
 
 def _container(name: str, service: Service) -> _Problems:

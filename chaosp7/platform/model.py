@@ -66,6 +66,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         disk_mb: size of a disk of its own for its data, MiB; 0: it shares this machine's. Takes root.
         adjustable_clock: start it so that its clock can be turned, with libfaketime; a feed handler or the
             silver processor as a process only.
+        planted: bugs that the part is to have, see `chaosp7.embedded.planted`: for tests of the account.
         container: (docker) name of its container, or ``label:KEY=VALUE`` of the one that has this
             label; empty where we make the containers.
         address: (docker) where this machine reaches it, ``host:port``; empty if it needn't.
@@ -78,6 +79,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     memory_mb: int = 384
     disk_mb: int = 0
     adjustable_clock: bool = False
+    planted: list[str] = []
     container: str = ""
     address: str = ""
 

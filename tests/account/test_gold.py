@@ -350,3 +350,13 @@ def test_candles_of_a_window_length_that_were_not_read_are_an_error_and_not_lost
 def test_a_silver_accounted_for_other_messages_is_an_error() -> None:
     with pytest.raises(MeasurementError, match="other messages"):
         expect_gold(RUN, SENT, SIZES_S, silver_of(sent=expected(run_of(COUNT - 1))))
+
+
+def test_a_trade_that_silver_has_with_a_wrong_time_is_not_golds_loss() -> None:
+    result = account(tier_of([n for n in EVERYTHING if n != 3]), silver_of(corrupted=[3]))
+    assert [(w.lost, w.lost_here) for w in result.windows] == [(1, 0)] * len(SIZES_S)
+
+
+def test_a_trade_that_silver_has_twice_and_once_wrong_is_not_doubled_by_gold() -> None:
+    result = account(tier_of([*EVERYTHING, 3]), silver_of(corrupted=[3]))
+    assert [(w.duplicated, w.duplicated_inherited) for w in result.windows] == [(1, 1)] * len(SIZES_S)

@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyroaring import BitMap64
 
 from chaosp7.account.feeds import Feed
-from chaosp7.account.order import OrderTracker
+from chaosp7.account.order import OrderTracker, strays
 
 FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "BTC/USD"))
 U64 = (1 << 64) - 1
@@ -139,3 +140,9 @@ def test_a_higher_sequence_of_another_feed_overtakes_nothing() -> None:
 def test_a_feed_of_which_nothing_was_sent_has_nothing_reordered() -> None:
     assert of_one_feed([7, 3, 5], first=0, last=-1) == set()
     assert of_one_feed([], []) == set()
+
+
+def test_what_lies_in_another_partition_than_most_of_its_feed_has_no_order() -> None:
+    one, other = Feed("x", "A"), Feed("x", "B")
+    parts = [{one: BitMap64([1, 2, 4]), other: BitMap64([7])}, {one: BitMap64([3])}]
+    assert strays(parts) == {one: BitMap64([3])}

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,10 @@ from chaosp7.embedded import log
 from chaosp7.embedded.clickhouse import schema
 from chaosp7.embedded.clickhouse.config import write_config
 from chaosp7.embedded.clickhouse.engine import Engine, EngineError
+from chaosp7.embedded.clickhouse.planted import altered, on_start
+from chaosp7.embedded.clickhouse.planted_reads import PlantedEngine
 from chaosp7.embedded.clickhouse.server import Server
+from chaosp7.embedded.planted import Planted, add_options, parse
 
 #: A SIGTERM is obeyed within 5 s: a query that takes longer is cut off, as by a crash.
 DRAIN_S: Final = 2.5
@@ -31,15 +35,25 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--kafka", default="", help="HOST:PORT of the brokers; without it no topic is read")
     parser.add_argument("--kafka-flush-ms", type=int, default=schema.KafkaSettings("").flush_interval_ms)
+    add_options(parser)
     return parser.parse_args()
 
 
-def _apply_schema(engine: Engine, kafka: schema.KafkaSettings) -> None:
-    for statement in schema.statements(kafka):
+def _apply_schema(
+    engine: Engine, kafka: schema.KafkaSettings, planted: Sequence[Planted], *, again: bool
+) -> None:
+    for statement in altered(schema.statements(kafka), planted):
         engine.execute(statement.encode())
+    on_start(engine, planted, again=again)
     if kafka.brokers:
         for statement in schema.stream_statements():
             engine.execute(statement.encode())
+
+
+def _close(engine: Engine) -> None:
+    for statement in schema.stop_statements():
+        engine.execute(statement.encode())
+    engine.close()
 
 
 def _stop(server: Server, engine: Engine, logger: logging.Logger) -> None:
@@ -48,7 +62,7 @@ def _stop(server: Server, engine: Engine, logger: logging.Logger) -> None:
     if not server.idle(DRAIN_S):
         logger.warning("a query still runs after %g s and is cut off", DRAIN_S)
         return
-    closing = threading.Thread(target=engine.close, daemon=True)
+    closing = threading.Thread(target=_close, args=(engine,), daemon=True)
     closing.start()
     closing.join(CLOSE_S)
     logger.info("closed" if not closing.is_alive() else "the engine didn't close in time and is left so")
@@ -69,11 +83,14 @@ def main() -> int:
     data_dir: Path = arguments.data_dir.absolute()
     data_dir.mkdir(parents=True, exist_ok=True)
     config = data_dir / "chaosp7-config.xml"
+    again = config.exists()
     write_config(config)
-    engine = Engine(data_dir, config)
+    planted = parse(arguments.planted)
+    engine = PlantedEngine(data_dir, config, planted) if planted else Engine(data_dir, config)
     server = Server(arguments.http_port, engine)
     try:
-        _apply_schema(engine, schema.KafkaSettings(arguments.kafka, arguments.kafka_flush_ms))
+        kafka = schema.KafkaSettings(arguments.kafka, arguments.kafka_flush_ms)
+        _apply_schema(engine, kafka, planted, again=again)
     except EngineError as error:
         logger.critical("the schema can't be applied: %s", error)
         return 1

@@ -12,7 +12,15 @@ from importlib import resources
 from string import Template
 from typing import Final
 
-__all__ = ["CANDLES_SQL", "EXCHANGES", "WINDOWS", "KafkaSettings", "statements", "stream_statements"]
+__all__ = [
+    "CANDLES_SQL",
+    "EXCHANGES",
+    "WINDOWS",
+    "KafkaSettings",
+    "statements",
+    "stop_statements",
+    "stream_statements",
+]
 
 #: Window sizes of the candles, seconds, by K2's names.
 WINDOWS: Final = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86400}
@@ -106,3 +114,16 @@ def stream_statements() -> Iterator[str]:
     """Yield the statements that start the flow; they go last, once per start of the server."""
     for exchange in EXCHANGES:
         yield from _split(_sql("stream").substitute(exchange=exchange))
+
+
+def stop_statements() -> Iterator[str]:
+    """Yield the statements that end the flow, before the server is closed.
+
+    An engine that is closed takes its tables down in some order: a block that comes after a view is gone
+    passes that view by, and its offset is committed.
+    """
+    for exchange in EXCHANGES:
+        yield f"DROP TABLE IF EXISTS k2_stream.{exchange}_mv SYNC"
+    for exchange in EXCHANGES:
+        # It waits for the consumer, which leaves its group: the next one needn't wait for it to time out.
+        yield f"DROP TABLE IF EXISTS k2.trades_{exchange}_queue SYNC"

@@ -15,10 +15,12 @@ import uvloop
 from chaosp7.account.feeds import Feed
 from chaosp7.embedded import log
 from chaosp7.embedded.exchange.control import Control
+from chaosp7.embedded.exchange.planted import formats
 from chaosp7.embedded.exchange.server import Hub
 from chaosp7.embedded.exchange.state import Sequences
 from chaosp7.embedded.exchange.symbols import parse_symbols
 from chaosp7.embedded.http import HttpEndpoint
+from chaosp7.embedded.planted import Planted, add_options, parse
 from chaosp7.errors import ChaosP7Error, ConfigError
 
 __all__ = ["main"]
@@ -46,13 +48,19 @@ def _ports(values: Sequence[str]) -> dict[str, int]:
     return {exchange: int(port) for exchange, port in pairs.items()}
 
 
-async def _run(feeds: Sequence[Feed], ports: dict[str, int], control_port: int, state_dir: Path) -> None:
+async def _run(
+    feeds: Sequence[Feed],
+    ports: dict[str, int],
+    control_port: int,
+    state_dir: Path,
+    planted: Sequence[Planted],
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sequences = Sequences(state_dir)
-    hub = Hub(feeds)
+    hub = Hub(feeds, formats(planted))
     control = Control(feeds, hub, sequences)
     endpoint = HttpEndpoint(control_port, control.routes(loop))
     try:
@@ -84,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--listen", action="append", required=True, metavar="EXCHANGE=PORT")
     parser.add_argument("--control-port", type=int, required=True, metavar="PORT")
     parser.add_argument("--state-dir", type=Path, required=True, metavar="DIR")
+    add_options(parser)
     arguments = parser.parse_args(argv)
     logger = log.configure("exchange")
     try:
@@ -92,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if symbols.keys() != ports.keys():
             raise ConfigError("--feed and --listen must name the same exchanges")
         feeds = [feed for exchange, names in symbols.items() for feed in parse_symbols(exchange, names)]
-        uvloop.run(_run(feeds, ports, arguments.control_port, arguments.state_dir))
+        uvloop.run(_run(feeds, ports, arguments.control_port, arguments.state_dir, parse(arguments.planted)))
     except ChaosP7Error as error:
         logger.critical("%s", error)
         return EXIT_CONFIG

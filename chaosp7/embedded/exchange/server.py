@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -83,9 +83,12 @@ class Hub:
 
     Args:
         feeds: all feeds, in the order that the load counts them.
+        formats: gives an exchange's protocol.
     """
 
-    def __init__(self, feeds: Sequence[Feed]) -> None:
+    def __init__(
+        self, feeds: Sequence[Feed], formats: Callable[[str, Sequence[Feed]], Format] = format_of
+    ) -> None:
         self.reach: npt.NDArray[np.uint8] = np.zeros(len(feeds), dtype=np.uint8)
         self.slow_clients = 0
         self._servers: list[Server] = []
@@ -96,7 +99,7 @@ class Hub:
         for index, feed in enumerate(feeds):
             self._global.setdefault(feed.exchange, []).append(index)
         self._formats: dict[str, Format] = {
-            exchange: format_of(exchange, [feeds[index] for index in indices])
+            exchange: formats(exchange, [feeds[index] for index in indices])
             for exchange, indices in self._global.items()
         }
         # Per feed: its exchange's format and its position among that exchange's feeds.

@@ -13,13 +13,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from chaosp7.account.acks import AckWriter
+from chaosp7.account.feeds import Feed
 from chaosp7.embedded import log
 from chaosp7.embedded.exchange.symbols import EXCHANGES, parse_symbols
 from chaosp7.embedded.feed_handler.connection import ExchangeConnection
+from chaosp7.embedded.feed_handler.planted import MakeProducer, PlantedSink
 from chaosp7.embedded.feed_handler.producer import RawProducer, configuration
 from chaosp7.embedded.feed_handler.raw import Decoder, decoder_of
 from chaosp7.embedded.http import (
@@ -31,6 +34,7 @@ from chaosp7.embedded.http import (
     metrics_response,
     on_loop,
 )
+from chaosp7.embedded.planted import HitLog, add_options, parse
 from chaosp7.errors import ChaosP7Error, ConfigError
 
 __all__ = ["main"]
@@ -88,6 +92,20 @@ class _Status:
         return metrics_response(metrics)
 
 
+def _sink(
+    arguments: argparse.Namespace,
+    feeds: Sequence[Feed],
+    producer: RawProducer,
+    new_producer: MakeProducer,
+    journal: AckWriter,
+) -> RawProducer | PlantedSink:
+    """Return what takes the trades: the producer, but for tests of the account."""
+    if not arguments.planted:
+        return producer
+    planted, hits = parse(arguments.planted), HitLog(arguments.planted_log)
+    return PlantedSink(planted, feeds, producer, new_producer, journal, hits)
+
+
 async def _run(arguments: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     logger = logging.getLogger(__name__)
@@ -106,14 +124,14 @@ async def _run(arguments: argparse.Namespace) -> int:
         loop.call_soon_threadsafe(fail, reason)
 
     journal = AckWriter(arguments.acks, feeds)
-    producer = RawProducer(
-        configuration(arguments.brokers, f"feed-handler-{arguments.exchange}"),
-        arguments.topic,
-        arguments.exchange,
-        journal,
-        fail_from_thread,
-    )
-    connection = ExchangeConnection(arguments.ws_url, decoder, producer.produce, lambda: producer.waiting)
+
+    def new_producer(changes: dict[str, Any], key: str) -> RawProducer:
+        config = configuration(arguments.brokers, f"feed-handler-{arguments.exchange}") | changes
+        return RawProducer(config, arguments.topic, key or arguments.exchange, journal, fail_from_thread)
+
+    producer = new_producer({}, "")
+    sink = _sink(arguments, feeds, producer, new_producer, journal)
+    connection = ExchangeConnection(arguments.ws_url, decoder, sink.produce, lambda: producer.waiting)
     status = _Status(arguments.exchange, connection, producer, decoder)
     routes = {
         ("GET", "/healthz"): on_loop(loop, status.health),
@@ -133,7 +151,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await reading
     try:
-        left = producer.close(FLUSH_S)
+        left = sink.close(FLUSH_S)
     except ChaosP7Error as error:
         fail(str(error))
         left = producer.queued
@@ -157,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--topic", metavar="TOPIC", help="default: market.crypto.trades.<exchange>.raw")
     parser.add_argument("--acks", type=Path, required=True, metavar="PATH", help="the ack journal")
     parser.add_argument("--http-port", type=int, required=True, metavar="PORT")
+    add_options(parser)
     return parser
 
 

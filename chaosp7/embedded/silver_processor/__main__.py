@@ -11,7 +11,9 @@ from typing import Final
 
 from chaosp7.embedded import log
 from chaosp7.embedded.http import HttpEndpoint, Metric, Request, Response, json_response, metrics_response
+from chaosp7.embedded.planted import HitLog, add_options, parse
 from chaosp7.embedded.silver_processor.client import ClickHouseClient
+from chaosp7.embedded.silver_processor.planted import PlantedProcessor
 from chaosp7.embedded.silver_processor.processor import Processor, Statistics
 from chaosp7.embedded.silver_processor.statements import EXCHANGES
 from chaosp7.errors import ConfigError
@@ -30,6 +32,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--poll-ms", type=float, default=500.0, help="pause between two looks, milliseconds")
     parser.add_argument("--retry-ms", type=float, default=150.0, help="pause after an error, milliseconds")
     parser.add_argument("--timeout-s", type=float, default=5.0, help="limit for each statement, seconds")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -90,6 +93,10 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     client = ClickHouseClient(host, port, read_timeout_s=arguments.timeout_s)
     processor = Processor(client, arguments.exchanges)
+    if arguments.planted:
+        hits, bugs = HitLog(arguments.planted_log), parse(arguments.planted)
+        folder = arguments.planted_log.parent
+        processor = PlantedProcessor(client, arguments.exchanges, bugs, hits, folder)
     statistics = processor.statistics
 
     def health(_: Request) -> Response:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +30,7 @@ from chaosp7.embedded.silver_processor import statements
 from chaosp7.embedded.silver_processor.client import ClickHouseClient, InDoubtError, RefusedError
 from chaosp7.embedded.silver_processor.statements import Span
 
-__all__ = ["Processor", "Statistics"]
+__all__ = ["WRITE", "Processor", "Statistics"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 BATCH_ROWS: Final = 20_000
 
 #: One thread and one block: a batch must be one part.
-_WRITE: Final = {
+WRITE: Final = {
     "max_threads": "1",
     "max_insert_threads": "1",
     "min_insert_block_size_rows": "1000000",
@@ -121,7 +121,7 @@ class Processor:
         self.statistics.recoveries += 1
         # As a statement that writes it waits for one of ours that may still be running.
         gold_before = self._number(statements.GOLD_BATCH)
-        self._client.run(statements.REPAIR_GOLD, _WRITE)
+        self._client.run(statements.REPAIR_GOLD, WRITE)
         gold = self._number(statements.GOLD_BATCH)
         self._after = self._number(statements.SILVER_BATCH)
         if gold > gold_before:
@@ -154,8 +154,11 @@ class Processor:
         if spans:
             self._batch += 1
             self._unread = True
-            self._client.run(statements.insert(spans, self._batch, self._after), _WRITE)
+            self._write(spans)
         return full
+
+    def _write(self, spans: Sequence[Span]) -> None:
+        self._client.run(statements.insert(spans, self._batch, self._after), WRITE)
 
     def _look(self) -> dict[tuple[str, int], int]:
         """Return bronze's next offsets, and take over what the last batch has written."""

@@ -9,7 +9,8 @@ from typing import Final
 from chaosp7.embedded.clickhouse.schema import CANDLES_SQL
 
 __all__ = [
-    "CURSORS", "EXCHANGES", "GOLD_BATCH", "REPAIR_GOLD", "SILVER_BATCH", "Span", "bound", "insert", "look",
+    "CANDLES_SQL", "CURSORS", "EXCHANGES", "GOLD_BATCH", "REPAIR_GOLD", "SILVER_BATCH", "Span", "bound",
+    "bronze", "insert", "look",
 ]  # fmt: skip
 
 _COLUMNS: Final = (
@@ -124,10 +125,6 @@ def insert(spans: Iterable[Span], batch: int, after: int) -> str:
         batch: number of the batch.
         after: number of the newest batch at present.
     """
-    by_exchange: dict[str, list[Span]] = {}
-    for span in spans:
-        by_exchange.setdefault(span.exchange, []).append(span)
-    selects = " UNION ALL ".join(_select(exchange, own) for exchange, own in by_exchange.items())
     return (
         f"INSERT INTO k2.silver_trades ({_COLUMNS}) SELECT "
         "reinterpretAsUUID(sipHash128(exchange, partition, offset)), "
@@ -138,8 +135,16 @@ def insert(spans: Iterable[Span], batch: int, after: int) -> str:
         "map('kafka_offset', toString(offset), 'kafka_partition', toString(partition)), "
         "p > 0 AND q > 0 AND timely, arrayConcat(if(p > 0, [], ['invalid_price']), "
         "if(q > 0, [], ['invalid_volume']), if(timely, [], ['invalid_timestamp'])) "
-        f"FROM ({selects}) WHERE ({SILVER_BATCH}) = {after}"
+        f"FROM ({bronze(spans)}) WHERE ({SILVER_BATCH}) = {after}"
     )
+
+
+def bronze(spans: Iterable[Span]) -> str:
+    """Return the SELECT of some spans of bronze, in terms that all exchanges share."""
+    by_exchange: dict[str, list[Span]] = {}
+    for span in spans:
+        by_exchange.setdefault(span.exchange, []).append(span)
+    return " UNION ALL ".join(_select(exchange, own) for exchange, own in by_exchange.items())
 
 
 def _select(exchange: str, spans: Iterable[Span]) -> str:
