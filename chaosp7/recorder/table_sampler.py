@@ -86,10 +86,12 @@ class TableSampler(threading.Thread):
             # It is as it was, at the moment when the parts were listed.
             self._timelines[name].add(look_ns, listed_ns, ())
         for name, ranges, counts in found:
+            # Of a table that wasn't queried only the list of parts tells that it had nothing new.
+            before_ns = listed_ns if watch.tiers[name].rows.keys() <= changed else look_ns
             if watch.tiers[name].kind is TierKind.CANDLES:
-                self._timelines[name].add_counts(listed_ns, after_ns, counts)
+                self._timelines[name].add_counts(before_ns, after_ns, counts)
             else:
-                self._timelines[name].add(listed_ns, after_ns, ranges)
+                self._timelines[name].add(before_ns, after_ns, ranges)
         self._parts = seen
 
     def _news(self, changed: set[str], touched: set[str]) -> list[tuple[str, list[Range], dict[int, int]]]:
