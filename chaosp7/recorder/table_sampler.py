@@ -56,15 +56,17 @@ class TableSampler(threading.Thread):
         """Sample until `stop`."""
         while not self._ended.is_set():
             look_ns = self._now_ns()
+            share = _SHARE_MAX
             try:
                 self._look(look_ns)
             except ReaderError as error:
                 self._parts = {}
+                share = 1.0  # it kept no server busy, and how long it took is no reason to look away
                 after_ns = self._now_ns()
                 for timeline in self._timelines.values():
                     timeline.add_error(look_ns, after_ns, str(error))
             spent_s = (self._now_ns() - look_ns) / 1e9
-            self._ended.wait(max(self._interval_s, spent_s / _SHARE_MAX) - spent_s)
+            self._ended.wait(max(self._interval_s, spent_s / share) - spent_s)
         self._clickhouse.close()
 
     def stop(self) -> None:

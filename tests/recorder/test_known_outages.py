@@ -1,8 +1,6 @@
 """Outages of known length at a real broker and a real ClickHouse are measured within what is stated."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +17,7 @@ REST_S = 1.5
 @pytest.fixture(scope="module")
 def outages(
     broker: Broker, clickhouse_process: ClickHouseProcess, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, list[Measured]]]:
+) -> dict[str, list[Measured]]:
     scripted = Scripted(broker.bootstrap, clickhouse_process, tmp_path_factory.mktemp("known"), "known")
     scripted.start()
     time.sleep(2)
@@ -48,7 +46,7 @@ def outages(
     found: dict[str, list[Measured]] = {}
     for name, tier, fault_ns, end_ns in windows:
         found.setdefault(name, []).append(scripted.measured(tier, fault_ns, end_ns))
-    yield found
+    return found
 
 
 def test_every_time_of_every_tier_lies_within_the_stated_uncertainty(

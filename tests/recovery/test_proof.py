@@ -59,7 +59,7 @@ class Case:
 
 
 def case_of(seed: int) -> Case:
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311  # cases, not secrets
     batch_ns = random.choice([random.randint(1, 100), random.randint(100, 1_000)]) * MS
     # (start, length): the second may begin within the first, or touch it.
     halts = [
@@ -115,7 +115,7 @@ def looked_at(arrivals, unreadable, gap_ns, takes_ns, counted, uniform) -> list[
 @given(st.integers(0, 1 << 32))
 def test_the_truth_lies_within_what_is_stated(seed: int) -> None:
     case = case_of(seed)
-    if not any(FAULT_NS <= sample.after_ns for sample in case.samples):
+    if not any(sample.after_ns >= FAULT_NS for sample in case.samples):
         return
     found, really = case.measured(), case.truth()
 
