@@ -27,7 +27,7 @@ def recovered_within(budget_s: float) -> bool:
     if not run.finished:
         return True
     return all(
-        report.outcome == "never-stale"
+        (report.outcome == "never-stale" and report.uncertainty_s <= budget_s)
         or (report.recovery_s is not None and report.recovery_s + report.uncertainty_s <= budget_s)
         for report in run.recovery
     ) and (bool(run.recovery) or not run.plan.faults_expected)

@@ -56,15 +56,17 @@ class TableSampler(threading.Thread):
         """Sample until `stop`."""
         while not self._ended.is_set():
             look_ns = self._now_ns()
+            share = _SHARE_MAX
             try:
                 self._look(look_ns)
             except ReaderError as error:
                 self._parts = {}
+                share = 1.0  # it kept no server busy, and how long it took is no reason to look away
                 after_ns = self._now_ns()
                 for timeline in self._timelines.values():
                     timeline.add_error(look_ns, after_ns, str(error))
             spent_s = (self._now_ns() - look_ns) / 1e9
-            self._ended.wait(max(self._interval_s, spent_s / _SHARE_MAX) - spent_s)
+            self._ended.wait(max(self._interval_s, spent_s / share) - spent_s)
         self._clickhouse.close()
 
     def stop(self) -> None:
@@ -86,10 +88,12 @@ class TableSampler(threading.Thread):
             # It is as it was, at the moment when the parts were listed.
             self._timelines[name].add(look_ns, listed_ns, ())
         for name, ranges, counts in found:
+            # Of a table that wasn't queried only the list of parts tells that it had nothing new.
+            before_ns = listed_ns if watch.tiers[name].rows.keys() <= changed else look_ns
             if watch.tiers[name].kind is TierKind.CANDLES:
-                self._timelines[name].add_counts(listed_ns, after_ns, counts)
+                self._timelines[name].add_counts(before_ns, after_ns, counts)
             else:
-                self._timelines[name].add(listed_ns, after_ns, ranges)
+                self._timelines[name].add(before_ns, after_ns, ranges)
         self._parts = seen
 
     def _news(self, changed: set[str], touched: set[str]) -> list[tuple[str, list[Range], dict[int, int]]]:

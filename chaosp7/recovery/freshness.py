@@ -1,8 +1,7 @@
 """Freshness of a tier over time, replayed from its samples. Pure.
 
-Freshness at a look is the time of the look minus the send time of the contiguous head, over the
-feeds the stalest one. It is told while the load runs; once it has ended, a feed whose last message
-is visible is fresh. A tier that couldn't be read wasn't fresh for anybody.
+Freshness at a moment is that moment minus the send time of the contiguous head, over the feeds the
+stalest one. It is told while the load runs. A tier that couldn't be read wasn't fresh for anybody.
 """
 
 from __future__ import annotations
@@ -27,18 +26,17 @@ class Look:
     Attributes:
         before_ns: the look took place at or after this moment ...
         after_ns: ... and at or before this one.
-        freshness_ns: age of the stalest feed's head at `after_ns`; None: the tier couldn't be read.
+        oldest_ns: send time of the stalest feed's head; None: the tier couldn't be read. Until so long
+            after it the tier stays fresh within a tolerance, whatever comes: no head goes back.
         heads: contiguous head of each feed.
+        frontiers: up to where everything of each feed is visible or lost for good.
     """
 
     before_ns: int
     after_ns: int
-    freshness_ns: int | None
+    oldest_ns: int | None
     heads: tuple[int, ...]
-
-    def stale(self, tolerance_ns: int) -> bool:
-        """Return whether the tier wasn't fresh within a tolerance."""
-        return self.freshness_ns is None or self.freshness_ns > tolerance_ns
+    frontiers: tuple[int, ...]
 
 
 def replay(
@@ -46,7 +44,6 @@ def replay(
     sends: SendTimes,
     missing: Mapping[Feed, BitMap64],
     load_start_ns: int,
-    load_end_ns: int,
     only: Collection[str] | None = None,
 ) -> Iterator[Look]:
     """Go through a tier's samples and tell its freshness at each.
@@ -56,7 +53,6 @@ def replay(
         sends: when each message was sent.
         missing: what the final account finds lost at the tier: nobody waits for it.
         load_start_ns: when the first message was due; a feed without a head is as old.
-        load_end_ns: when the load ended; no feed should flow afterwards.
         only: the exchanges whose feeds count; None: all.
 
     Yields:
@@ -73,21 +69,18 @@ def replay(
             heads[feed].add(low, high)
         for feed, count in sample.counts:
             heads[feed].count(count)
-        freshness_ns = None
+        oldest_ns = None
         if sample.error is None:
-            freshness_ns = max(
-                _age_ns(i, heads[i], sends, last[i], sample.after_ns, load_start_ns, load_end_ns)
-                for i in judged
-            )
-        yield Look(sample.before_ns, sample.after_ns, freshness_ns, tuple(head.head for head in heads))
+            oldest_ns = min(_sent_ns(i, heads[i], sends, last[i], load_start_ns) for i in judged)
+        yield Look(
+            before_ns=sample.before_ns,
+            after_ns=sample.after_ns,
+            oldest_ns=oldest_ns,
+            heads=tuple(head.head for head in heads),
+            frontiers=tuple(head.frontier for head in heads),
+        )
 
 
-def _age_ns(
-    feed: int, head: Head, sends: SendTimes, last: int, now_ns: int, load_start_ns: int, load_end_ns: int
-) -> int:
-    if head.frontier >= last:
-        # Everything is there: the feed only ages for as long as it should flow.
-        now_ns = min(now_ns, load_end_ns)
+def _sent_ns(feed: int, head: Head, sends: SendTimes, last: int, load_start_ns: int) -> int:
     visible = sends.first[feed] <= head.head <= last
-    sent_ns = sends.sent_ns(feed, head.head) if visible else load_start_ns
-    return max(0, now_ns - sent_ns)
+    return sends.sent_ns(feed, head.head) if visible else load_start_ns

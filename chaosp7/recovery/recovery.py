@@ -1,8 +1,7 @@
-"""Recovery time of a tier from one fault, and how exactly it is known. Pure.
+"""Recovery of a tier from one fault, and how exactly each of its times is known. Pure.
 
-A look tells whether the tier was fresh at some moment between `before_ns` and `after_ns`. The tier
-recovered between the last stale look and the first fresh one after it: the middle of that interval
-is stated, with half of its width as uncertainty.
+Everything follows from what the looks prove (`chaosp7.recovery.proof`): a time lies between two
+bounds, and is stated as their middle with half of their distance as uncertainty.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 
 from chaosp7.recovery.freshness import Look
+from chaosp7.recovery.proof import Proof, prove
 from chaosp7.recovery.sends import SendTimes
+from chaosp7.recovery.spans import Figure, length_ns
 
 __all__ = ["Outcome", "TierRecovery", "measure"]
 
@@ -23,6 +23,7 @@ class Outcome(StrEnum):
 
     RECOVERED = "recovered"
     NEVER_STALE = "never-stale"
+    """No look shows that it was stale; `TierRecovery.unproven_ns` tells for how long it may have been."""
     NOT_RECOVERED = "not-recovered"
     """Still stale, or fresh for less than the stability window, when the load ended."""
     NOT_MEASURED = "not-measured"
@@ -31,28 +32,31 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TierRecovery:
-    """The recovery of one tier; all times from the fault's verified start, nanoseconds.
+    """The recovery of one tier; all times from the fault's verified start.
 
     Attributes:
         outcome: what came of it.
-        recovery_ns: first moment from which it was fresh and stayed so; None unless recovered.
-        uncertainty_ns: half of the interval in which that moment lies, and the extra allowance.
-        detection_ns: first stale look.
-        last_stale_ns: last stale look.
-        outage_ns: total time stale.
-        first_new_ns: first look that shows a message sent after the fault began.
-        backlog_gone_ns: first look after the recovery that shows all that was sent before it.
+        recovery: first moment from which it was fresh and stayed so; None unless recovered.
+        uncertainty_ns: of `recovery`. Never stale: up to when it may have been stale unseen.
+        detection: first moment at which it was stale.
+        last_stale_ns: it is known to have been stale at this moment or after it.
+        outage: total time stale.
+        first_new: first moment at which a message sent after the fault began was visible, and
+            everything before it.
+        backlog_gone: first moment at which everything sent before `recovery` was visible.
+        unproven_ns: for how long nothing is known; a part of the uncertainty of `outage`.
         looks: how many this rests on.
     """
 
     outcome: Outcome
-    recovery_ns: int | None
+    recovery: Figure | None
     uncertainty_ns: int
-    detection_ns: int | None
+    detection: Figure | None
     last_stale_ns: int | None
-    outage_ns: int
-    first_new_ns: int | None
-    backlog_gone_ns: int | None
+    outage: Figure
+    first_new: Figure | None
+    backlog_gone: Figure | None
+    unproven_ns: int
     looks: int
 
 
@@ -60,7 +64,7 @@ def measure(
     looks: Sequence[Look],
     sends: SendTimes,
     fault_ns: int,
-    load_end_ns: int,
+    end_ns: int,
     tolerance_ns: int,
     stability_ns: int,
     extra_uncertainty_ns: int = 0,
@@ -71,55 +75,127 @@ def measure(
         looks: of the tier, in the order of their times.
         sends: when each message was sent.
         fault_ns: verified start of the fault.
-        load_end_ns: when the load ended; later looks say nothing.
+        end_ns: until when it is measured, at most the load's end; later looks say nothing.
         tolerance_ns: greatest freshness of a fresh tier.
         stability_ns: how long it must stay fresh.
         extra_uncertainty_ns: what the reader itself may be late (its reconnecting).
     """
-    seen = [look for look in looks if fault_ns <= look.after_ns <= load_end_ns]
-    stale = [i for i, look in enumerate(seen) if look.stale(tolerance_ns)]
-    first_new = next((look.after_ns - fault_ns for look in seen if _shows_new(look, sends, fault_ns)), None)
-
-    def result(
-        outcome: Outcome, recovery_ns: int | None, uncertainty_ns: int, gone_ns: int | None
-    ) -> TierRecovery:
-        return TierRecovery(
-            outcome=outcome,
-            recovery_ns=recovery_ns,
-            uncertainty_ns=uncertainty_ns,
-            detection_ns=seen[stale[0]].after_ns - fault_ns if stale else None,
-            last_stale_ns=seen[stale[-1]].after_ns - fault_ns if stale else None,
-            outage_ns=_outage_ns(seen, tolerance_ns),
-            first_new_ns=first_new,
-            backlog_gone_ns=gone_ns,
-            looks=len(seen),
-        )
-
+    seen = [i for i, look in enumerate(looks) if fault_ns <= look.after_ns <= end_ns]
     if not seen:
-        return result(Outcome.NOT_MEASURED, None, extra_uncertainty_ns, None)
-    if not stale:
-        return result(Outcome.NEVER_STALE, None, extra_uncertainty_ns, None)
-    if stale[-1] + 1 == len(seen):
-        return result(Outcome.NOT_RECOVERED, None, extra_uncertainty_ns, None)
-    last_stale, first_fresh = seen[stale[-1]], seen[stale[-1] + 1]
-    low_ns, high_ns = max(last_stale.before_ns, fault_ns), first_fresh.after_ns
-    uncertainty_ns = -(-(high_ns - low_ns) // 2) + extra_uncertainty_ns
-    if seen[-1].after_ns - first_fresh.after_ns < stability_ns:
-        return result(Outcome.NOT_RECOVERED, None, uncertainty_ns, None)
-    after = seen[stale[-1] + 1 :]
-    gone = next((look.after_ns - fault_ns for look in after if _shows_all(look, sends)), None)
-    return result(Outcome.RECOVERED, (low_ns + high_ns) // 2 - fault_ns, uncertainty_ns, gone)
+        nothing = Figure(0, extra_uncertainty_ns)
+        return TierRecovery(
+            Outcome.NOT_MEASURED, None, extra_uncertainty_ns, None, None, nothing, None, None, 0, 0
+        )
+    # The look before the fault tells what was visible at it.
+    known = looks[max(0, seen[0] - 1) : seen[-1] + 1]
+    proof = prove(known, tolerance_ns, fault_ns)
+    measured = _Measured(known, sends, fault_ns, extra_uncertainty_ns, proof)
+    outcome, recovery, uncertainty_ns = measured.recovery(stability_ns)
+    return TierRecovery(
+        outcome=outcome,
+        recovery=recovery,
+        uncertainty_ns=uncertainty_ns,
+        detection=measured.detection(),
+        last_stale_ns=measured.last_stale_ns(),
+        outage=measured.outage(),
+        first_new=measured.first_new(),
+        backlog_gone=measured.backlog_gone() if recovery is not None else None,
+        unproven_ns=proof.unproven_ns,
+        looks=len(seen),
+    )
 
 
-def _outage_ns(looks: Sequence[Look], tolerance_ns: int) -> int:
-    """Return the time from each stale look to the one after it, in all."""
-    return sum(b.after_ns - a.after_ns for a, b in pairwise(looks) if a.stale(tolerance_ns))
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The times of one tier's recovery."""
 
+    looks: Sequence[Look]
+    sends: SendTimes
+    fault_ns: int
+    extra_ns: int
+    proof: Proof
 
-def _shows_new(look: Look, sends: SendTimes, fault_ns: int) -> bool:
-    return any(sends.first_from(i, fault_ns) <= min(head, sends.last(i)) for i, head in enumerate(look.heads))
+    def recovery(self, stability_ns: int) -> tuple[Outcome, Figure | None, int]:
+        """Return the outcome, the recovery and its uncertainty."""
+        proof = self.proof
+        high_ns = proof.fresh_for_good_from_ns
+        if not proof.witnesses:
+            doubtful = proof.not_proven_fresh_from_ns is not None
+            until_ns = (high_ns or proof.within[1]) - self.fault_ns if doubtful else 0
+            return Outcome.NEVER_STALE, None, until_ns + self.extra_ns
+        if high_ns is None:
+            return Outcome.NOT_RECOVERED, None, self.extra_ns
+        low_ns, _ = self._bounds()
+        found = self._figure(low_ns, high_ns)
+        if proof.within[1] - high_ns < stability_ns:
+            return Outcome.NOT_RECOVERED, None, found.uncertainty_ns
+        return Outcome.RECOVERED, found, found.uncertainty_ns
 
+    def detection(self) -> Figure | None:
+        """Return when it was first stale."""
+        if not self.proof.witnesses:
+            return None
+        # A stale stretch begins at a moment that is known; of a failed look only its end is certain.
+        first = [begin for begin, _ in self.proof.stale]
+        failed = (look.after_ns for look in self.looks if look.oldest_ns is None)
+        first += [after_ns for after_ns in failed if after_ns >= self.fault_ns]
+        low_ns = self.proof.not_proven_fresh_from_ns
+        high_ns = max(min(first), self.fault_ns)
+        return self._figure(self.fault_ns if low_ns is None else low_ns, high_ns)
 
-def _shows_all(look: Look, sends: SendTimes) -> bool:
-    """Return whether a look shows everything sent before it began."""
-    return all(head >= sends.first_from(i, look.before_ns) - 1 for i, head in enumerate(look.heads))
+    def last_stale_ns(self) -> int | None:
+        """Return until when it is known to have been stale."""
+        return self._bounds()[0] - self.fault_ns if self.proof.witnesses else None
+
+    def outage(self) -> Figure:
+        """Return the time stale in all."""
+        proven_ns = length_ns(self.proof.stale)
+        return Figure.between(proven_ns, proven_ns + self.proof.unproven_ns, self.extra_ns)
+
+    def first_new(self) -> Figure | None:
+        """Return when something sent after the fault began was first visible."""
+        firsts = [self.sends.first_from(i, self.fault_ns) for i in range(len(self.sends.feeds))]
+        lasts = [self.sends.last(i) for i in range(len(self.sends.feeds))]
+        sent = [self.sends.sent_ns(i, first) for i, first in enumerate(firsts) if first <= lasts[i]]
+
+        def shows(look: Look) -> bool:
+            heads = zip(look.heads, firsts, lasts, strict=True)
+            return any(first <= min(head, last) for head, first, last in heads)
+
+        for index, look in enumerate(self.looks):
+            if shows(look):
+                # Nothing is visible before it is sent.
+                return self._figure(max(self._not_before(index), min(sent)), look.after_ns)
+        return None
+
+    def backlog_gone(self) -> Figure | None:
+        """Return when everything sent before the recovery was visible."""
+        low_ns, high_ns = self._bounds()
+        first = self._all_shown(low_ns)
+        last = self._all_shown(high_ns)
+        if first is None or last is None:
+            return None
+        return self._figure(max(self._not_before(first), low_ns), max(self.looks[last].after_ns, low_ns))
+
+    def _all_shown(self, sent_before_ns: int) -> int | None:
+        """Return the first look that shows all that was sent before a moment."""
+        ends = [self.sends.first_from(i, sent_before_ns) - 1 for i in range(len(self.sends.feeds))]
+        for index, look in enumerate(self.looks):
+            if all(frontier >= end for frontier, end in zip(look.frontiers, ends, strict=True)):
+                return index
+        return None
+
+    def _bounds(self) -> tuple[int, int]:
+        """Return between which moments it recovered."""
+        lows = [end for _, end in self.proof.stale]
+        lows += [look.before_ns for look in self.looks if look.oldest_ns is None]
+        low_ns = max(max(lows, default=self.fault_ns), self.fault_ns)
+        return low_ns, max(low_ns, self.proof.fresh_for_good_from_ns or low_ns)
+
+    def _not_before(self, index: int) -> int:
+        """Return before when what a look is the first to show wasn't visible."""
+        readable = (look.before_ns for look in reversed(self.looks[:index]) if look.oldest_ns is not None)
+        return max(next(readable, self.fault_ns), self.fault_ns)
+
+    def _figure(self, low_ns: int, high_ns: int) -> Figure:
+        return Figure.between(low_ns - self.fault_ns, high_ns - self.fault_ns, self.extra_ns)

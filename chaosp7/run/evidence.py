@@ -184,12 +184,14 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
         fault: which one, in the order of the run's faults, from 0.
         outcome: ``recovered``, ``never-stale`` or ``not-recovered``.
         recovery_s: first moment from which it was fresh again and stayed so.
-        uncertainty_s: half of the interval in which that moment lies, and the clock.
-        detection_s: first stale sample.
-        last_stale_s: last stale sample.
+        uncertainty_s: half of the interval in which that moment lies, and the reader's own lateness; of
+            a tier that was never seen stale: up to when it may have been so unseen.
+        detection_s: when it was first stale. Each of these has an uncertainty of its own.
+        last_stale_s: until when it is known to have been stale.
         outage_s: total time stale.
         first_new_s: first message visible that was sent after the fault began.
-        backlog_gone_s: everything sent so far visible again.
+        backlog_gone_s: everything sent before the recovery visible.
+        unproven_s: for how long the samples prove neither that it was fresh nor that it was stale.
         samples: how many samples this rests on.
         interval_ms: median and greatest distance of two samples, milliseconds.
     """
@@ -201,10 +203,15 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     recovery_s: float | None
     uncertainty_s: float
     detection_s: float | None
+    detection_uncertainty_s: float | None = None
     last_stale_s: float | None = None
     outage_s: float
+    outage_uncertainty_s: float = 0.0
     first_new_s: float | None
+    first_new_uncertainty_s: float | None = None
     backlog_gone_s: float | None
+    backlog_gone_uncertainty_s: float | None = None
+    unproven_s: float = 0.0
     samples: int
     interval_ms: dict[str, float]
 

@@ -17,6 +17,7 @@ from chaosp7.recorder.source import Source
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.recovery.freshness import Look, replay
 from chaosp7.recovery.recovery import Outcome, TierRecovery, measure
+from chaosp7.recovery.spans import Figure
 from chaosp7.run.accounting import Accounts
 from chaosp7.run.evidence import FaultRecord, LoadReport, LostRange, RecoveryReport, TierReport
 from chaosp7.run.load import Load, LoadStatus
@@ -127,9 +128,7 @@ def recovery_reports(
     """
     reports = []
     for name, timeline in timelines.items():
-        looks = list(
-            replay(timeline.samples, source.sends, accounts.lost(name), source.start_ns, load_end_ns, only)
-        )
+        looks = list(replay(timeline.samples, source.sends, accounts.lost(name), source.start_ns, only))
         for index, fault in enumerate(faults):
             if fault.verified_start_ns is not None:
                 found = _recovery(platform.tiers[name], looks, source, faults, index, load_end_ns)
@@ -171,17 +170,26 @@ def _report(fault: int, name: str, tier: Tier, looks: Sequence[Look], found: Tie
         tier=name,
         outcome=found.outcome,
         tolerance_ms=tier.fresh_within_ms,
-        recovery_s=_seconds(found.recovery_ns),
+        recovery_s=_value_s(found.recovery),
         uncertainty_s=found.uncertainty_ns / 1e9,
-        detection_s=_seconds(found.detection_ns),
-        last_stale_s=_seconds(found.last_stale_ns),
-        outage_s=found.outage_ns / 1e9,
-        first_new_s=_seconds(found.first_new_ns),
-        backlog_gone_s=_seconds(found.backlog_gone_ns),
+        detection_s=_value_s(found.detection),
+        detection_uncertainty_s=_uncertainty_s(found.detection),
+        last_stale_s=None if found.last_stale_ns is None else found.last_stale_ns / 1e9,
+        outage_s=found.outage.value_ns / 1e9,
+        outage_uncertainty_s=found.outage.uncertainty_ns / 1e9,
+        first_new_s=_value_s(found.first_new),
+        first_new_uncertainty_s=_uncertainty_s(found.first_new),
+        backlog_gone_s=_value_s(found.backlog_gone),
+        backlog_gone_uncertainty_s=_uncertainty_s(found.backlog_gone),
+        unproven_s=found.unproven_ns / 1e9,
         samples=found.looks,
         interval_ms={"median": median(gaps_ms), "max": max(gaps_ms)},
     )
 
 
-def _seconds(time_ns: int | None) -> float | None:
-    return None if time_ns is None else time_ns / 1e9
+def _value_s(figure: Figure | None) -> float | None:
+    return None if figure is None else figure.value_ns / 1e9
+
+
+def _uncertainty_s(figure: Figure | None) -> float | None:
+    return None if figure is None else figure.uncertainty_ns / 1e9

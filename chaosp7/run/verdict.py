@@ -227,6 +227,9 @@ def _from_recovery(findings: Findings) -> _Reasons:
             )
         elif report.outcome == "not-recovered":
             yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again{after} (budget {limit:g} s)"
+        elif report.outcome == "never-stale" and report.uncertainty_s > limit:
+            unseen = f"may have been stale unseen{after} until {report.uncertainty_s:.1f} s"
+            yield Verdict.ERROR, f"{report.tier}: {unseen}: it was looked at too rarely"
         elif report.recovery_s is not None and report.recovery_s + report.uncertainty_s > limit:
             took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
             yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again{after} (budget {limit:g} s)"

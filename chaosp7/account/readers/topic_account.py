@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from confluent_kafka import TopicPartition
 
 from chaosp7.account.digest import ChunkKey, DigestTable
-from chaosp7.account.order import OrderTracker
+from chaosp7.account.order import OrderTracker, strays
 from chaosp7.account.readers.topic import TopicBatch, TopicDecoder, TopicScan
 from chaosp7.account.sent import Expected
 from chaosp7.account.sets import Sets, union
@@ -23,7 +23,8 @@ class TopicReading:
 
     Attributes:
         digests: of all messages.
-        reordered: what stood behind a higher sequence of its feed in its partition.
+        reordered: what stood behind a higher sequence of its feed in its partition, or in another
+            partition than most of its feed.
         unidentified: messages that couldn't be decoded.
     """
 
@@ -66,7 +67,9 @@ class TopicReader:
                 mine = batch.streams == stream
                 if mine.any():
                     tracker.add(batch.feeds[mine], batch.sequences[mine])
-        reordered = union(tracker.reordered() for tracker in trackers)
+        reordered = union(
+            [*(tracker.reordered() for tracker in trackers), strays(t.seen() for t in trackers)]
+        )
         return TopicReading(table, reordered, scan.undecodable)
 
     def rows(self, table: DigestTable, keys: Sequence[ChunkKey]) -> Iterator[TopicBatch]:

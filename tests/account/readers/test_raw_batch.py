@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chaosp7.account.readers import raw_batch
@@ -99,7 +99,8 @@ def batch_decoder(exchange: str) -> tuple[BatchDecoder, list[str]]:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-@settings(max_examples=60, deadline=None)
+# Payloads are made byte by byte: on a busy machine that alone takes longer than Hypothesis likes.
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_at_once_and_one_by_one_agree_on_anything(exchange: str, data: st.DataObject) -> None:
     batch, names = batch_decoder(exchange)

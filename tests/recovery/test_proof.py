@@ -1,0 +1,166 @@
+"""Whatever a tier does and however it is looked at: the truth lies within what is stated."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaosp7.account.feeds import Feed
+from chaosp7.account.ledger_format import RECORD
+from chaosp7.recovery.freshness import replay
+from chaosp7.recovery.recovery import Outcome, TierRecovery, measure
+from chaosp7.recovery.samples import Sample
+from chaosp7.recovery.sends import SendTimes
+from chaosp7.recovery.spans import Figure, joined, length_ns
+from tests.truth import Arrival, Truth, truth
+
+MS = 1_000_000
+FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "BTC/USD"))
+EVERY_NS = (10 * MS, 25 * MS)
+LOAD_NS = 20_000 * MS
+FAULT_NS = 4_000 * MS
+STABILITY_NS = 500 * MS
+
+
+def sends() -> SendTimes:
+    blocks = []
+    for feed, every_ns in enumerate(EVERY_NS):
+        records = np.zeros(LOAD_NS // every_ns, dtype=RECORD)
+        records["feed"] = feed
+        records["sequence"] = np.arange(len(records)) + 1
+        records["sent_ns"] = np.arange(len(records)) * every_ns
+        blocks.append(records)
+    return SendTimes.of(FEEDS, (1, 1), blocks)
+
+
+SENDS = sends()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A tier that is written in batches, is halted now and then, and is looked at in some way."""
+
+    arrivals: list[Arrival]
+    samples: list[Sample]
+    unreadable: list[tuple[int, int]]
+    tolerance_ns: int
+
+    def measured(self) -> TierRecovery:
+        looks = list(replay(self.samples, SENDS, {}, 0))
+        return measure(looks, SENDS, FAULT_NS, LOAD_NS, self.tolerance_ns, STABILITY_NS)
+
+    def truth(self) -> Truth:
+        end_ns = self.samples[-1].after_ns
+        return truth(self.arrivals, SENDS, 0, FAULT_NS, end_ns, self.tolerance_ns, self.unreadable)
+
+
+def case_of(seed: int) -> Case:
+    random = Random(seed)  # noqa: S311  # cases, not secrets
+    batch_ns = random.choice([random.randint(1, 100), random.randint(100, 1_000)]) * MS
+    # (start, length): the second may begin within the first, or touch it.
+    halts = [
+        (random.randint(3_000, 15_000) * MS, random.randint(0, 6_000) * MS)
+        for _ in range(random.randint(0, 3))
+    ]
+    one_feed_only = random.random() < 0.5
+    arrivals = []
+    for at_ns in range(batch_ns, LOAD_NS, batch_ns):
+        halted = any(a <= at_ns < a + length for a, length in halts)
+        for feed, every_ns in enumerate(EVERY_NS):
+            if not halted or (one_feed_only and feed):
+                arrivals.append(Arrival(at_ns, feed, at_ns // every_ns + 1))
+    # From looks at full rate to such that are rarer than any tolerance, each as slow as it likes.
+    gap_ns, takes_ns = random.choice([10, 50, 300, 3_000]) * MS, random.choice([0, 5, 100, 400]) * MS
+    unreadable: list[tuple[int, int]] = []
+    if random.random() < 0.5:
+        begin_ns = random.randint(3_000, 15_000) * MS
+        # Long enough that a look falls into it.
+        unreadable.append((begin_ns, begin_ns + 2 * (gap_ns + takes_ns) + random.randint(0, 3_000) * MS))
+    samples = looked_at(arrivals, unreadable, gap_ns, takes_ns, random.random() < 0.5, random.uniform)
+    return Case(arrivals, samples, unreadable, random.choice([20, 200, 1_000, 4_000]) * MS)
+
+
+def looked_at(arrivals, unreadable, gap_ns, takes_ns, counted, uniform) -> list[Sample]:  # type: ignore[no-untyped-def]
+    times = [arrival.at_ns for arrival in arrivals]
+    shown, seen, samples = 0, [0, 0], []
+    now_ns = 0
+    while True:
+        before_ns = now_ns + int(uniform(0.2, 1) * gap_ns) + 1
+        after_ns = before_ns + int(uniform(0, 1) * takes_ns)
+        if after_ns > LOAD_NS:
+            return samples
+        moment_ns = int(uniform(before_ns, after_ns))
+        now_ns = after_ns
+        if any(a <= moment_ns < b for a, b in unreadable):
+            samples.append(Sample(before_ns=before_ns, after_ns=after_ns, error="refused"))
+            continue
+        upto = bisect_right(times, moment_ns)
+        new = []
+        for arrival in arrivals[shown:upto]:
+            if arrival.last > seen[arrival.feed]:
+                new.append((arrival.feed, seen[arrival.feed] + 1, arrival.last))
+                seen[arrival.feed] = arrival.last
+        shown = upto
+        counts = tuple(enumerate(seen)) if counted else ()
+        samples.append(
+            Sample(before_ns=before_ns, after_ns=after_ns, new=() if counted else tuple(new), counts=counts)
+        )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_the_truth_lies_within_what_is_stated(seed: int) -> None:
+    case = case_of(seed)
+    if not any(sample.after_ns >= FAULT_NS for sample in case.samples):
+        return
+    found, really = case.measured(), case.truth()
+
+    def within(figure: Figure | None, true_ns: int | None) -> bool:
+        return figure is None or (
+            true_ns is not None and abs(figure.value_ns - true_ns) <= figure.uncertainty_ns
+        )
+
+    assert within(found.outage, really.outage_ns)
+    assert within(found.detection, really.detection_ns)
+    assert within(found.first_new, really.first_new_ns)
+    if found.outcome is Outcome.RECOVERED:
+        assert found.recovery is not None
+        assert within(found.recovery, really.recovery_ns)
+        assert within(found.backlog_gone, really.backlog_gone_ns)
+        assert found.last_stale_ns is not None
+        assert found.last_stale_ns <= (really.recovery_ns or 0)
+    elif found.outcome is Outcome.NEVER_STALE:
+        # What may have been missed is told.
+        assert really.outage_ns <= found.unproven_ns
+        end_ns = case.samples[-1].after_ns - FAULT_NS
+        assert not really.outage_ns or (really.recovery_ns or end_ns) <= found.uncertainty_ns
+
+
+@settings(max_examples=60, deadline=None)
+@given(batch_ms=st.integers(1, 1_000), gap_ms=st.integers(50, 1_500))
+def test_looks_in_time_prove_a_fresh_tier_to_be_fresh_without_a_break(batch_ms: int, gap_ms: int) -> None:
+    batch_ns, gap_ns = batch_ms * MS, gap_ms * MS
+    arrivals = [
+        Arrival(at_ns, feed, at_ns // every_ns + 1)
+        for at_ns in range(batch_ns, LOAD_NS, batch_ns)
+        for feed, every_ns in enumerate(EVERY_NS)
+    ]
+    samples = looked_at(arrivals, [], gap_ns, 0, False, lambda _, high: high)
+    found = Case(arrivals, samples, [], batch_ns + gap_ns + 26 * MS).measured()
+    assert (found.outcome, found.unproven_ns, found.uncertainty_ns) == (Outcome.NEVER_STALE, 0, 0)
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12)
+
+
+@given(SPANS, st.tuples(st.integers(0, 60), st.integers(0, 60)))
+def test_joined_spans_cover_what_the_spans_do(spans: list[tuple[int, int]], within: tuple[int, int]) -> None:
+    covered = {t for a, b in spans for t in range(a, b) if within[0] <= t < within[1]}
+    found = joined(spans, within)
+    assert {t for a, b in found for t in range(a, b)} == covered
+    assert length_ns(found) == len(covered)
+    assert all(a[1] < b[0] for a, b in pairwise(found))
