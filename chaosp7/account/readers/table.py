@@ -8,13 +8,13 @@ shards, and runs are made only of what all shards have given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from chaosp7.account import checksum
 from chaosp7.account.digest import CHUNK, ChunkKey, Digest, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
+from chaosp7.account.readers.feed_numbers import FeedNumbers, of_the_run
 from chaosp7.account.rows import Rows
 from chaosp7.account.runs import ChunkRuns
 from chaosp7.errors import ReaderError
@@ -31,31 +31,8 @@ RUNS_MAX = 256
 #: Chunks of one feed whose digests come in one row.
 _PART = 256
 
-_DIGESTS = (
-    f"intDiv(sequence, {CHUNK}) AS chunk, count() AS rows, sum(checksum) AS sum, groupBitXor(checksum) AS xor"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Exchanges and symbols of the ledger as small numbers from 1; 0 is any other name."""
-
-    exchanges: tuple[str, ...]
-    symbols: tuple[str, ...]
-
-    @classmethod
-    def of(cls, index: FeedIndex) -> Self:
-        feeds = [index[i] for i in range(index.known)]
-        return cls(
-            tuple(dict.fromkeys(feed.exchange for feed in feeds)),
-            tuple(dict.fromkeys(feed.symbol for feed in feeds)),
-        )
-
-    def feed(self, exchange: object, symbol: object) -> Feed | None:
-        """Return the feed of two numbers; None if one of them is 0."""
-        if not (isinstance(exchange, int) and isinstance(symbol, int)):
-            raise ReaderError(f"exchange and symbol must be text: {exchange!r}, {symbol!r}")
-        return Feed(self.exchanges[exchange - 1], self.symbols[symbol - 1]) if exchange and symbol else None
+_DIGEST = "count() AS rows, sum(checksum) AS sum, groupBitXor(checksum) AS xor"
+_DIGESTS = f"intDiv(sequence, {CHUNK}) AS chunk, {_DIGEST}"
 
 
 class TableReader:
@@ -85,23 +62,23 @@ class TableReader:
         Raises:
             ReaderError: if the tier can't be read.
         """
-        names = _Names.of(table.feeds)
-        of_the_run = _of_the_run(table.first)
-        # Strings as keys would cost a fifth of the time, and a third of the answer; so would columns
-        # of 64 bits for each chunk's number.
+        numbers = FeedNumbers.of(table.feeds)
+        pair, chunk = numbers.unpacked("key")
+        # Strings as keys, or several, would cost a third of the time; columns of 64 bits for each
+        # chunk's number a third of the answer.
         parts = self._query(
-            f"SELECT exchange_number, symbol_number, intDiv(chunk, {_PART}) AS part, "
-            f"groupArray((toUInt8(chunk % {_PART}), rows, sum, xor)) FROM ("
-            f"SELECT {_number('exchange', names.exchanges)} AS exchange_number, "
-            f"{_number('symbol', names.symbols)} AS symbol_number, {_DIGESTS} "
-            f"FROM ({self._checksums}) WHERE {of_the_run} GROUP BY exchange_number, symbol_number, chunk"
-            ") GROUP BY exchange_number, symbol_number, part",
-            4,
+            f"SELECT {pair} AS pair, intDiv({chunk}, {_PART}) AS part, "
+            f"groupArray((toUInt8({chunk} % {_PART}), rows, sum, xor)) FROM ("
+            f"SELECT {numbers.key(table.first)} AS key, {_DIGEST} FROM ({self._checksums}) GROUP BY key"
+            ") GROUP BY pair, part",
+            3,
         )
         nameless = 0
-        for exchange, symbol, part, digests in zip(*parts, strict=True):
+        for number, part, digests in zip(*parts, strict=True):
+            if number == numbers.earlier:
+                continue
             places, counts, sums, xors = zip(*digests, strict=True)
-            feed = names.feed(exchange, symbol)
+            feed = numbers.feed(number)
             if feed is None:
                 nameless += sum(counts)
                 continue
@@ -110,15 +87,14 @@ class TableReader:
                 [feed.exchange] * len(chunks), [feed.symbol] * len(chunks), chunks, counts, sums, xors
             )
         if nameless:
-            self._add_nameless(table, names, of_the_run, nameless)
+            self._add_nameless(table, numbers, nameless)
         return table
 
-    def _add_nameless(self, table: DigestTable, names: _Names, of_the_run: str, rows: int) -> None:
+    def _add_nameless(self, table: DigestTable, numbers: FeedNumbers, rows: int) -> None:
         """Add the digests of exchanges or symbols that the ledger has no name of."""
         answer = self._query(
             f"SELECT exchange, symbol, {_DIGESTS} FROM ({self._checksums}) "
-            f"WHERE ({_number('exchange', names.exchanges)} = 0 OR {_number('symbol', names.symbols)} = 0) "
-            f"AND {of_the_run} GROUP BY exchange, symbol, chunk",
+            f"WHERE {numbers.nameless()} AND {of_the_run(table.first)} GROUP BY exchange, symbol, chunk",
             6,
         )
         if (found := sum(answer[3])) < rows:
@@ -146,7 +122,7 @@ class TableReader:
         gathered = (
             f"SELECT exchange, symbol, {_DIGESTS}, groupArray(toUInt16(sequence % {CHUNK})) AS places "
             f"FROM ({self._checksums}) WHERE (symbol, {chunk}) IN ({pairs}) "
-            f"AND (exchange, symbol, {chunk}) IN ({wanted}) AND {_of_the_run(first)} "
+            f"AND (exchange, symbol, {chunk}) IN ({wanted}) AND {of_the_run(first)} "
             "GROUP BY exchange, symbol, chunk"
         )
         # Layers lie two chunks apart, so that none touches the next.
@@ -190,20 +166,6 @@ class TableReader:
         )
         exchanges, symbols, sequences, checksums = answer
         yield Rows.from_columns(index, exchanges, symbols, sequences, checksums)
-
-
-def _of_the_run(first: Mapping[Feed, int]) -> str:
-    """Exclude earlier runs' rows; those of feeds that nobody knows stay in, to be unexpected."""
-    earlier = " OR ".join(
-        f"(exchange = {literal(feed.exchange)} AND symbol = {literal(feed.symbol)} AND sequence < {sequence})"
-        for feed, sequence in first.items()
-    )
-    return f"NOT ({earlier})"
-
-
-def _number(column: str, names: Sequence[str]) -> str:
-    listed = ", ".join(map(literal, names))
-    return f"toUInt16(transform({column}, [{listed}], {list(range(1, len(names) + 1))}, 0))"
 
 
 def _places(column: str) -> str:

@@ -8,11 +8,16 @@ import pytest
 
 from chaosp7.account.account import account_tier
 from chaosp7.account.candles import CandleKey
+from chaosp7.account.checksum import SQL
 from chaosp7.account.classes import TierAccount
+from chaosp7.account.digest import DigestTable
 from chaosp7.account.feeds import Feed
+from chaosp7.account.index import FeedIndex
 from chaosp7.account.ledger_format import RECORD
 from chaosp7.account.readers.candles import CandleReader
+from chaosp7.account.readers.feed_numbers import FeedNumbers
 from chaosp7.account.readers.table import TableReader
+from chaosp7.account.rows import Rows
 from chaosp7.account.sent import RunRecords, expected
 from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import ClickHouse
@@ -225,3 +230,25 @@ def test_runs_in_the_engine_and_rows_give_the_same_account_of_random_damage(
     assert by_rows.counts.lost > 1000
     assert by_rows.counts.duplicated > 10
     assert by_rows.counts.unexpected == 10
+
+
+def test_feeds_too_many_for_64_bits_are_told_apart(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    feeds = tuple(Feed(f"exchange {i}", f"symbol {i}") for i in range(64))
+    first = tuple(4090 + 7 * i for i in range(64))
+    assert FeedNumbers.of(FeedIndex(feeds)).earlier > 4096
+    # Twenty sequences of each pair of names, beginning five before the runs of those that are feeds.
+    run_sql(
+        "INSERT INTO reader.trades SELECT concat('exchange ', toString(e)), concat('symbol ', toString(s)), "
+        "4085 + 7 * e + n, n, 1, 0, 1 FROM (SELECT number % 65 AS e, intDiv(number, 65) % 65 AS s, "
+        "intDiv(number, 65 * 65) AS n FROM numbers(65 * 65 * 20))"
+    )
+    reader = TableReader(clickhouse.columns, ROWS)
+    found = reader.digests(DigestTable(feeds, dict(zip(feeds, first, strict=True))))
+    expected_ = DigestTable(feeds, dict(zip(feeds, first, strict=True)))
+    columns = clickhouse.columns(f"SELECT exchange, symbol, sequence, {SQL} FROM ({ROWS})", 4)
+    rows = Rows.from_columns(expected_.feeds, *columns)
+    expected_.add(rows.feeds, rows.sequences, rows.checksums)
+    assert dict(found.items()) == dict(expected_.items())
+    assert found.rows == 65 * 65 * 20 - 64 * 5
