@@ -1,8 +1,9 @@
 """Read a ClickHouse table tier: accounted inside ClickHouse, over chunks of sequences.
 
 What comes back: digests per chunk; of chunks that differ their runs; of chunks that the runs don't
-explain their rows. The same SQL is right on a Distributed table: counts, sums and XORs add up over
-shards, and runs are made only of what all shards have given.
+explain XORs of their pieces; rows only of those that these don't explain either. The same SQL is
+right on a Distributed table: counts, sums and XORs add up over shards, and runs are made only of
+what all shards have given.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from chaosp7.account import checksum
 from chaosp7.account.digest import CHUNK, ChunkKey, Digest, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
+from chaosp7.account.pieces import BITS, PIECE, PIECES, ChunkPieces
 from chaosp7.account.readers.feed_numbers import FeedNumbers, of_the_run
 from chaosp7.account.rows import Rows
 from chaosp7.account.runs import ChunkRuns
@@ -65,10 +69,11 @@ class TableReader:
         numbers = FeedNumbers.of(table.feeds)
         pair, chunk = numbers.unpacked("key")
         # Strings as keys, or several, would cost a third of the time; columns of 64 bits for each
-        # chunk's number a third of the answer.
+        # chunk's number and count half of the answer. Of four billion rows or more in a chunk the
+        # count is too low: it is none of the ledger's, and what comes after it will not agree.
         parts = self._query(
             f"SELECT {pair} AS pair, intDiv({chunk}, {_PART}) AS part, "
-            f"groupArray((toUInt8({chunk} % {_PART}), rows, sum, xor)) FROM ("
+            f"groupArray((toUInt8({chunk} % {_PART}), toUInt32(least(rows, 4294967295)), sum, xor)) FROM ("
             f"SELECT {numbers.key(table.first)} AS key, {_DIGEST} FROM ({self._checksums}) GROUP BY key"
             ") GROUP BY pair, part",
             3,
@@ -113,16 +118,9 @@ class TableReader:
         Raises:
             ReaderError: if the tier can't be read.
         """
-        # The pair is what the order of a tier's table prunes by; the exchange is often no column.
-        pairs = ", ".join(sorted({f"({literal(key.feed.symbol)}, {key.chunk})" for key in keys}))
-        wanted = ", ".join(
-            f"({literal(key.feed.exchange)}, {literal(key.feed.symbol)}, {key.chunk})" for key in keys
-        )
-        chunk = f"intDiv(sequence, {CHUNK})"
         gathered = (
             f"SELECT exchange, symbol, {_DIGESTS}, groupArray(toUInt16(sequence % {CHUNK})) AS places "
-            f"FROM ({self._checksums}) WHERE (symbol, {chunk}) IN ({pairs}) "
-            f"AND (exchange, symbol, {chunk}) IN ({wanted}) AND {of_the_run(first)} "
+            f"FROM ({self._checksums}) WHERE {_in_chunks(keys)} AND {of_the_run(first)} "
             "GROUP BY exchange, symbol, chunk"
         )
         # Layers lie two chunks apart, so that none touches the next.
@@ -145,6 +143,33 @@ class TableReader:
         for exchange, symbol, number, *digest, firsts, lasts in zip(*answer, strict=True):
             yield ChunkRuns(ChunkKey(Feed(exchange, symbol), number), Digest(*digest), firsts, lasts)
 
+    def pieces(self, keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> Iterable[ChunkPieces]:
+        """Return the XORs of some chunks' pieces.
+
+        Args:
+            keys: the chunks.
+            first: the run's first sequence per feed, the digests' ``table.first``.
+
+        Raises:
+            ReaderError: if the tier can't be read.
+        """
+        with_bit = [f"groupBitXor(checksum * bitTest(sequence, {bit})) AS xor_{bit}" for bit in range(BITS)]
+        xors = ["xor", *(f"xor_{bit}" for bit in range(BITS))]
+        answer = self._query(
+            f"SELECT exchange, symbol, chunk, groupArray((piece, {', '.join(xors)})) FROM ("
+            f"SELECT exchange, symbol, intDiv(sequence, {CHUNK}) AS chunk, "
+            f"toUInt8(intDiv(sequence, {PIECE}) % {PIECES}) AS piece, groupBitXor(checksum) AS xor, "
+            f"{', '.join(with_bit)} FROM ({self._checksums}) WHERE {_in_chunks(keys)} "
+            f"AND {of_the_run(first)} GROUP BY exchange, symbol, chunk, piece) "
+            "GROUP BY exchange, symbol, chunk",
+            4,
+        )
+        for exchange, symbol, number, pieces in zip(*answer, strict=True):
+            found = np.zeros((PIECES, 1 + BITS), dtype=np.uint64)
+            for piece, *values in pieces:
+                found[piece] = values
+            yield ChunkPieces(ChunkKey(Feed(exchange, symbol), number), found)
+
     def rows(self, index: FeedIndex, keys: Sequence[ChunkKey]) -> Iterable[Rows]:
         """Return the rows of some chunks.
 
@@ -166,6 +191,16 @@ class TableReader:
         )
         exchanges, symbols, sequences, checksums = answer
         yield Rows.from_columns(index, exchanges, symbols, sequences, checksums)
+
+
+def _in_chunks(keys: Sequence[ChunkKey]) -> str:
+    # The pair is what the order of a tier's table prunes by; the exchange is often no column.
+    pairs = ", ".join(sorted({f"({literal(key.feed.symbol)}, {key.chunk})" for key in keys}))
+    wanted = ", ".join(
+        f"({literal(key.feed.exchange)}, {literal(key.feed.symbol)}, {key.chunk})" for key in keys
+    )
+    chunk = f"intDiv(sequence, {CHUNK})"
+    return f"(symbol, {chunk}) IN ({pairs}) AND (exchange, symbol, {chunk}) IN ({wanted})"
 
 
 def _places(column: str) -> str:
