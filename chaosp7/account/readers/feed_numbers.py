@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from chaosp7.account.digest import CHUNK
+from chaosp7.account.digest import CHUNK, ChunkKey
 from chaosp7.account.feeds import Feed
-from chaosp7.account.index import FeedIndex
+from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import literal
 
 __all__ = ["FeedNumbers", "of_the_run"]
@@ -19,7 +19,7 @@ _CHUNK_BITS: Final = _SEQUENCE_BITS - (CHUNK.bit_length() - 1)
 
 @dataclass(frozen=True, slots=True)
 class FeedNumbers:
-    """Numbers of the ledger's exchanges and symbols, from 1, and of their pairs; 0 is any other name.
+    """Numbers of some feeds' exchanges and symbols, from 1, and of their pairs; 0 is any other name.
 
     ``pair = exchange * (symbols + 1) + symbol``; the first number that no pair has is for what is
     below the run's first sequences.
@@ -29,9 +29,8 @@ class FeedNumbers:
     symbols: tuple[str, ...]
 
     @classmethod
-    def of(cls, index: FeedIndex) -> Self:
-        """Number the feeds that the ledger knows."""
-        feeds = [index[i] for i in range(index.known)]
+    def of(cls, feeds: Collection[Feed]) -> Self:
+        """Number feeds: the ledger's, and others whose rows must be told apart too."""
         return cls(
             tuple(dict.fromkeys(feed.exchange for feed in feeds)),
             tuple(dict.fromkeys(feed.symbol for feed in feeds)),
@@ -59,19 +58,25 @@ class FeedNumbers:
         exchange = f"CAST({_number('exchange', self.exchanges)} AS UInt32)"
         symbol = f"CAST({_number('symbol', self.symbols)} AS UInt32)"
         pair = f"({exchange} * {len(self.symbols) + 1} + {symbol})"
-        numbers = [
-            (self.exchanges.index(feed.exchange) + 1) * (len(self.symbols) + 1)
-            + self.symbols.index(feed.symbol)
-            + 1
-            for feed in first
-        ]
-        # So many feeds that pair and chunk don't fit into 64 bits are rare: 128 are slower.
-        wide = "toUInt128" if self.earlier >= 1 << (_SEQUENCE_BITS - _CHUNK_BITS) else "toUInt64"
+        numbers = [self._pair(feed) for feed in first]
+        wide = "toUInt128" if self._wide else "toUInt64"
         return (
             f"if(sequence < transform({pair}, {numbers}, {list(first.values())}, 0), "
             f"bitShiftLeft({wide}({self.earlier}), {_CHUNK_BITS}), "
             f"bitShiftLeft({wide}({pair}), {_CHUNK_BITS}) + intDiv(sequence, {CHUNK}))"
         )
+
+    def keys_of(self, chunks: Collection[ChunkKey]) -> str:
+        """Return the keys of some chunks as an SQL list."""
+        keys = [(self._pair(chunk.feed) << _CHUNK_BITS) + chunk.chunk for chunk in chunks]
+        return ", ".join(f"toUInt128('{key}')" if self._wide else str(key) for key in keys)
+
+    def chunk_of(self, key: int) -> ChunkKey:
+        """Return the chunk of one of `keys_of`."""
+        feed = self.feed(key >> _CHUNK_BITS)
+        if feed is None:
+            raise ReaderError(f"key {key} of a chunk of no feed came")
+        return ChunkKey(feed, key & ((1 << _CHUNK_BITS) - 1))
 
     def unpacked(self, key: str) -> tuple[str, str]:
         """Return SQL expressions of a key's pair and chunk."""
@@ -80,8 +85,17 @@ class FeedNumbers:
             f"toUInt64(bitAnd({key}, {(1 << _CHUNK_BITS) - 1}))",
         )
 
+    def _pair(self, feed: Feed) -> int:
+        exchange, symbol = self.exchanges.index(feed.exchange), self.symbols.index(feed.symbol)
+        return (exchange + 1) * (len(self.symbols) + 1) + symbol + 1
+
+    @property
+    def _wide(self) -> bool:
+        # So many feeds that pair and chunk don't fit into 64 bits are rare: 128 are slower.
+        return self.earlier >= 1 << (_SEQUENCE_BITS - _CHUNK_BITS)
+
     def nameless(self) -> str:
-        """Return an SQL condition over exchange and symbol: the ledger doesn't know one of them."""
+        """Return an SQL condition over exchange and symbol: one of them has no number."""
         return f"({_number('exchange', self.exchanges)} = 0 OR {_number('symbol', self.symbols)} = 0)"
 
 

@@ -66,7 +66,7 @@ class TableReader:
         Raises:
             ReaderError: if the tier can't be read.
         """
-        numbers = FeedNumbers.of(table.feeds)
+        numbers = FeedNumbers.of(table.first)
         pair, chunk = numbers.unpacked("key")
         # Strings as keys, or several, would cost a third of the time; columns of 64 bits for each
         # chunk's number and count half of the answer. Of four billion rows or more in a chunk the
@@ -118,30 +118,29 @@ class TableReader:
         Raises:
             ReaderError: if the tier can't be read.
         """
+        numbers, of_chunks = _of_chunks(keys, first)
         gathered = (
-            f"SELECT exchange, symbol, {_DIGESTS}, groupArray(toUInt16(sequence % {CHUNK})) AS places "
-            f"FROM ({self._checksums}) WHERE {_in_chunks(keys)} AND {of_the_run(first)} "
-            "GROUP BY exchange, symbol, chunk"
+            f"SELECT {numbers.key(first)} AS key, {_DIGEST}, groupArray(toUInt16(sequence % {CHUNK})) "
+            f"AS places FROM ({self._checksums}) WHERE {of_chunks} GROUP BY key"
         )
         # Layers lie two chunks apart, so that none touches the next.
         layered = (
-            "SELECT exchange, symbol, chunk, rows, sum, xor, arraySort(places) AS ordered, "
+            "SELECT key, rows, sum, xor, arraySort(places) AS ordered, "
             f"arraySort(arrayMap((place, copy) -> toUInt64((copy - 1) * {2 * CHUNK} + place), ordered, "
             f"arrayEnumerateUniq(ordered))) AS layers, arrayDifference(layers) AS steps FROM ({gathered})"
         )
         runs = (
-            "SELECT exchange, symbol, chunk, rows, sum, xor, "
+            "SELECT key, rows, sum, xor, "
             "arrayFilter((place, step) -> step != 1, layers, steps) AS firsts, "
             "arrayFilter((place, step) -> step != 1, layers, arrayPushBack(arrayPopFront(steps), 0)) "
             f"AS lasts FROM ({layered})"
         )
         answer = self._query(
-            f"SELECT exchange, symbol, chunk, rows, sum, xor, {_places('firsts')}, {_places('lasts')} "
-            f"FROM ({runs})",
-            8,
+            f"SELECT key, rows, sum, xor, {_places('firsts')}, {_places('lasts')} FROM ({runs})",
+            6,
         )
-        for exchange, symbol, number, *digest, firsts, lasts in zip(*answer, strict=True):
-            yield ChunkRuns(ChunkKey(Feed(exchange, symbol), number), Digest(*digest), firsts, lasts)
+        for key, *digest, firsts, lasts in zip(*answer, strict=True):
+            yield ChunkRuns(numbers.chunk_of(key), Digest(*digest), firsts, lasts)
 
     def pieces(self, keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> Iterable[ChunkPieces]:
         """Return the XORs of some chunks' pieces.
@@ -155,20 +154,19 @@ class TableReader:
         """
         with_bit = [f"groupBitXor(checksum * bitTest(sequence, {bit})) AS xor_{bit}" for bit in range(BITS)]
         xors = ["xor", *(f"xor_{bit}" for bit in range(BITS))]
+        numbers, of_chunks = _of_chunks(keys, first)
         answer = self._query(
-            f"SELECT exchange, symbol, chunk, groupArray((piece, {', '.join(xors)})) FROM ("
-            f"SELECT exchange, symbol, intDiv(sequence, {CHUNK}) AS chunk, "
-            f"toUInt8(intDiv(sequence, {PIECE}) % {PIECES}) AS piece, groupBitXor(checksum) AS xor, "
-            f"{', '.join(with_bit)} FROM ({self._checksums}) WHERE {_in_chunks(keys)} "
-            f"AND {of_the_run(first)} GROUP BY exchange, symbol, chunk, piece) "
-            "GROUP BY exchange, symbol, chunk",
-            4,
+            f"SELECT key, groupArray((piece, {', '.join(xors)})) FROM ("
+            f"SELECT {numbers.key(first)} AS key, toUInt8(intDiv(sequence, {PIECE}) % {PIECES}) AS piece, "
+            f"groupBitXor(checksum) AS xor, {', '.join(with_bit)} FROM ({self._checksums}) "
+            f"WHERE {of_chunks} GROUP BY key, piece) GROUP BY key",
+            2,
         )
-        for exchange, symbol, number, pieces in zip(*answer, strict=True):
+        for key, pieces in zip(*answer, strict=True):
             found = np.zeros((PIECES, 1 + BITS), dtype=np.uint64)
             for piece, *values in pieces:
                 found[piece] = values
-            yield ChunkPieces(ChunkKey(Feed(exchange, symbol), number), found)
+            yield ChunkPieces(numbers.chunk_of(key), found)
 
     def rows(self, index: FeedIndex, keys: Sequence[ChunkKey]) -> Iterable[Rows]:
         """Return the rows of some chunks.
@@ -193,14 +191,20 @@ class TableReader:
         yield Rows.from_columns(index, exchanges, symbols, sequences, checksums)
 
 
-def _in_chunks(keys: Sequence[ChunkKey]) -> str:
-    # The pair is what the order of a tier's table prunes by; the exchange is often no column.
-    pairs = ", ".join(sorted({f"({literal(key.feed.symbol)}, {key.chunk})" for key in keys}))
-    wanted = ", ".join(
-        f"({literal(key.feed.exchange)}, {literal(key.feed.symbol)}, {key.chunk})" for key in keys
+def _of_chunks(keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> tuple[FeedNumbers, str]:
+    """Return the numbers of all feeds, and the condition that a row is of one of the chunks."""
+    chunks: dict[str, set[int]] = {}
+    for key in keys:
+        chunks.setdefault(key.feed.symbol, set()).add(key.chunk)
+    # This is what the order of a tier's table prunes by; the exchange is often no column. Symbols
+    # and chunks in pairs would prune as well, but be compared as text, row by row.
+    prunes = " OR ".join(
+        f"(symbol = {literal(symbol)} "
+        f"AND intDiv(sequence, {CHUNK}) IN ({', '.join(map(str, sorted(wanted)))}))"
+        for symbol, wanted in chunks.items()
     )
-    chunk = f"intDiv(sequence, {CHUNK})"
-    return f"(symbol, {chunk}) IN ({pairs}) AND (exchange, symbol, {chunk}) IN ({wanted})"
+    numbers = FeedNumbers.of([*first, *(key.feed for key in keys)])
+    return numbers, f"({prunes}) AND {numbers.key(first)} IN ({numbers.keys_of(keys)})"
 
 
 def _places(column: str) -> str:

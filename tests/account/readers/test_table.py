@@ -13,7 +13,6 @@ from chaosp7.account.checksum import SQL
 from chaosp7.account.classes import TierAccount
 from chaosp7.account.digest import DigestTable
 from chaosp7.account.feeds import Feed
-from chaosp7.account.index import FeedIndex
 from chaosp7.account.ledger_format import RECORD
 from chaosp7.account.readers.candles import CandleReader
 from chaosp7.account.readers.feed_numbers import FeedNumbers
@@ -277,7 +276,7 @@ def test_feeds_too_many_for_64_bits_are_told_apart(
 ) -> None:
     feeds = tuple(Feed(f"exchange {i}", f"symbol {i}") for i in range(64))
     first = tuple(4090 + 7 * i for i in range(64))
-    assert FeedNumbers.of(FeedIndex(feeds)).earlier > 4096
+    assert FeedNumbers.of(feeds).earlier > 4096
     # Twenty sequences of each pair of names, beginning five before the runs of those that are feeds.
     run_sql(
         "INSERT INTO reader.trades SELECT concat('exchange ', toString(e)), concat('symbol ', toString(s)), "
@@ -292,3 +291,11 @@ def test_feeds_too_many_for_64_bits_are_told_apart(
     expected_.add(rows.feeds, rows.sequences, rows.checksums)
     assert dict(found.items()) == dict(expected_.items())
     assert found.rows == 65 * 65 * 20 - 64 * 5
+    # Runs and pieces too, of feeds and of others.
+    keys = [key for key, _ in found.items()][::7]
+    runs = {chunk.key: chunk for chunk in reader.runs(keys, found.first)}
+    assert {key: chunk.digest for key, chunk in runs.items()} == {key: expected_.get(key) for key in keys}
+    pieces = {chunk.key: chunk.xors for chunk in reader.pieces(keys, found.first)}
+    assert {key: int(np.bitwise_xor.reduce(xors[:, 0])) for key, xors in pieces.items()} == {
+        key: expected_.get(key).xor for key in keys
+    }
