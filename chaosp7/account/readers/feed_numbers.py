@@ -61,7 +61,7 @@ class FeedNumbers:
         numbers = [self._pair(feed) for feed in first]
         wide = "toUInt128" if self._wide else "toUInt64"
         return (
-            f"if(sequence < transform({pair}, {numbers}, {list(first.values())}, 0), "
+            f"if(sequence < transform({pair}, {numbers}, {list(map(int, first.values()))}, 0), "
             f"bitShiftLeft({wide}({self.earlier}), {_CHUNK_BITS}), "
             f"bitShiftLeft({wide}({pair}), {_CHUNK_BITS}) + intDiv(sequence, {CHUNK}))"
         )
