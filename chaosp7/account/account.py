@@ -1,12 +1,14 @@
 """The account of one tier: what became of every message that was sent.
 
-Two passes over the tier keep it cheap and exact:
+Few passes over the tier keep it cheap and exact:
 
 1. The tier's digests per chunk are compared with the ledger's. Equal chunks hold exactly what
    was sent; nothing more is asked of them.
 2. Of the other chunks a reader that can tells the runs: what is there, and how often. Where they
    explain the digest (the ledger's checksums of what is there add up to it), all of it is right.
-3. The rows of the chunks that are left are fetched and compared message by message.
+3. Of those left it tells XORs of their pieces. Where they name single wrong messages, and these
+   explain the digest, nothing else is wrong.
+4. The rows of the chunks that are left are fetched and compared message by message.
 
 The later passes must see the rows that the first one digested. If they see fewer, or (at a settled
 tier) anything else, the reader has failed or something moved, and there is no account.
@@ -26,8 +28,9 @@ from chaosp7.account.classes import TierAccount
 from chaosp7.account.digest import ChunkKey, Digest, DigestTable, group_by_chunk
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
+from chaosp7.account.pieces import PieceSource
 from chaosp7.account.rows import RowSource
-from chaosp7.account.runs import RunSource
+from chaosp7.account.runs import ChunkRuns, RunSource
 from chaosp7.account.sent import Expected, RunRecords, SentChunk, sent_chunks
 from chaosp7.account.sets import Sets, between, minus, nonempty
 from chaosp7.errors import MeasurementError, ReaderError
@@ -101,6 +104,7 @@ def account_tier(
     settled: bool | None = None,
     keys_at_once: int | None = KEYS_AT_ONCE,
     runs: RunSource | None = None,
+    pieces: PieceSource | None = None,
 ) -> TierAccount:
     """Account for every message of a run at one tier.
 
@@ -121,6 +125,8 @@ def account_tier(
             holds at all, for a reader that has to go through the whole tier each time.
         runs: gives the runs of suspicious chunks, `KEYS_PER_PASS` at a time; what they explain needs
             no rows. None: all suspicious chunks are examined by their rows.
+        pieces: gives the pieces of chunks that their runs don't explain; without `runs` it isn't asked.
+            None: such chunks are examined by their rows.
 
     Returns:
         The account; its classes add up to what was sent.
@@ -139,7 +145,7 @@ def account_tier(
     size = keys_at_once or KEYS_PER_PASS
     for cases in _batches(_cases(run, sent, suspicion), size if runs is None else KEYS_PER_PASS):
         if runs is not None:
-            for case in _explained(tier, runs, cases, digests, strict):
+            for case in _explained(tier, runs, pieces, cases, digests, strict):
                 findings.take(case)
         for batch in _batches(iter(tuple(cases.values())), size):
             _examine(tier, rows, batch, digests.feeds)
@@ -206,9 +212,15 @@ def _batches(cases: Iterator[ChunkCase], size: int) -> Iterator[dict[ChunkKey, C
 
 
 def _explained(
-    tier: str, runs: RunSource, cases: dict[ChunkKey, ChunkCase], digests: DigestTable, strict: bool
+    tier: str,
+    runs: RunSource,
+    pieces: PieceSource | None,
+    cases: dict[ChunkKey, ChunkCase],
+    digests: DigestTable,
+    strict: bool,
 ) -> Iterator[ChunkCase]:
-    """Take the cases that their runs explain out of `cases`."""
+    """Take the cases that their runs and pieces explain out of `cases`."""
+    left: dict[ChunkKey, ChunkRuns] = {}
     for found in runs(tuple(cases)):
         case = cases.get(found.key)
         if case is None:
@@ -216,6 +228,17 @@ def _explained(
         _same_rows(tier, found.key, digests.get(found.key), found.digest, strict)
         if case.explain(found.digest, found.copies()):
             yield cases.pop(found.key)
+        elif found.firsts:
+            left[found.key] = found
+    if pieces is None or not left:
+        return
+    for piece in pieces(tuple(left)):
+        told = left.get(piece.key)
+        if told is None:
+            raise ReaderError(f"{tier}: pieces of chunk {piece.key.chunk} of {piece.key.feed} came unasked")
+        if cases[piece.key].name(told.digest, told.copies(), piece.xors):
+            del left[piece.key]
+            yield cases.pop(piece.key)
 
 
 def _examine(tier: str, rows: RowSource, cases: Mapping[ChunkKey, ChunkCase], feeds: FeedIndex) -> None:

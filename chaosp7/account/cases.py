@@ -9,7 +9,8 @@ import numpy.typing as npt
 from pyroaring import BitMap64
 
 from chaosp7.account.checksum import U64Array
-from chaosp7.account.digest import ChunkKey, Digest
+from chaosp7.account.digest import CHUNK, ChunkKey, Digest
+from chaosp7.account.pieces import piece_xors, wrong_places
 from chaosp7.account.sent import Bounds, SentChunk
 from chaosp7.account.sets import bitmap
 
@@ -90,26 +91,71 @@ class ChunkCase:
         Returns:
             Whether the chunk is done.
         """
-        start, count = self._first - self.key.first, len(self._checksums)
-        inside, above = copies[start : start + count], copies[start + count :]
-        if int(copies.sum()) != digest.count or (count and (copies[:start].any() or above.any())):
-            return False  # of what was never sent, no sum can be told
-        if not count:
+        if not len(self._checksums) and int(copies.sum()) == digest.count:
             self._note_all_above(copies)
             self.digest = digest
             return True
-        told = Digest(
+        inside = self._inside(digest, copies)
+        if inside is None or self._told(inside) != digest:
+            return False
+        self._take(digest, inside)
+        return True
+
+    def name(self, digest: Digest, copies: U64Array, xors: U64Array) -> bool:
+        """Take how often each sequence is there and which ones are wrong, if that explains the digest.
+
+        Args:
+            digest: as in `explain`.
+            copies: as in `explain`.
+            xors: of the chunk's pieces, see `ChunkPieces.xors`.
+
+        Returns:
+            Whether the chunk is done. If not, nothing is taken: the rows must be examined.
+        """
+        inside = self._inside(digest, copies)
+        if inside is None:
+            return False
+        start, count = self._first - self.key.first, len(self._checksums)
+        once = np.zeros(CHUNK, dtype=np.uint64)
+        once[start : start + count] = self._checksums * (inside % np.uint64(2))
+        named = wrong_places(piece_xors(once), xors)
+        if named is None:
+            return False
+        places, differences = np.array(named[0], dtype=np.intp) - start, named[1]
+        if len(places) and (places.min() < 0 or places.max() >= count or not inside[places].all()):
+            return False
+        # One copy of each is wrong. Two alike would not show in an XOR; but they do in the sum.
+        right = self._checksums[places]
+        wrong = right ^ differences
+        told = self._told(inside)
+        changed = int(np.add.reduce(wrong)) - int(np.add.reduce(right))
+        xor = told.xor ^ int(np.bitwise_xor.reduce(differences))
+        if Digest(told.count, (told.sum + changed) & _U64, xor) != digest:
+            return False
+        self._take(digest, inside)
+        self._wrong[places] = True
+        return True
+
+    def _inside(self, digest: Digest, copies: U64Array) -> U64Array | None:
+        """Return how often each sent message is there; None if that isn't all that there is."""
+        start, count = self._first - self.key.first, len(self._checksums)
+        inside = copies[start : start + count]
+        # Of what was never sent, no sum can be told.
+        return inside if count and int(inside.sum()) == int(copies.sum()) == digest.count else None
+
+    def _told(self, inside: U64Array) -> Digest:
+        """Return the digest of so many right copies."""
+        return Digest(
             int(inside.sum()),
             int(np.add.reduce(self._checksums * inside)),
             int(np.bitwise_xor.reduce(self._checksums[inside % np.uint64(2) == 1])),
         )
-        if told != digest:
-            return False
+
+    def _take(self, digest: Digest, inside: U64Array) -> None:
         self.digest = digest
         self._seen = inside > 0
         self._again = inside > 1
         self._rows = digest.count
-        return True
 
     def _note_all_above(self, copies: U64Array) -> None:
         places = np.flatnonzero(copies)

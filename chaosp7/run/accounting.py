@@ -143,7 +143,8 @@ class Accounting:
         table = TableReader(self._query, tier.all_rows)
         digests = table.digests(sent.table())
         rows = partial(table.rows, digests.feeds)
-        return account_tier(name, run, sent, digests, rows, runs=partial(table.runs, first=digests.first))
+        runs, pieces = partial(table.runs, first=digests.first), partial(table.pieces, first=digests.first)
+        return account_tier(name, run, sent, digests, rows, runs=runs, pieces=pieces)
 
     def _candles(self, name: str, expectation: GoldExpectation) -> GoldAccount:
         tier = self.platform.tiers[name]

@@ -15,6 +15,7 @@ from chaosp7.account.classes import TierAccount
 from chaosp7.account.digest import CHUNK, ChunkKey, Digest
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD
+from chaosp7.account.pieces import BITS, PIECE, PIECES, ChunkPieces
 from chaosp7.account.ranges import from_ranges
 from chaosp7.account.rows import Rows
 from chaosp7.account.runs import ChunkRuns
@@ -63,13 +64,16 @@ class Tier:
         self.checksums = np.array([right.get(row[:2], 99) ^ scrambled(row) for row in rows], dtype=np.uint64)
         self.fetched = 0
 
-    def account(self, *, by_runs: bool, until_ns: int | None = None, moved: bool = False) -> TierAccount:
+    def account(
+        self, *, by_runs: bool, by_pieces: bool = False, until_ns: int | None = None, moved: bool = False
+    ) -> TierAccount:
         sent = expected(self.run, until_ns)
         table = sent.table()
         table.feeds.index(STRANGER)
         table.add(self.feeds, self.sequences, self.checksums)
         runs = partial(self.runs, moved=moved) if by_runs else None
-        return account_tier("tier", self.run, sent, table, self.rows, runs=runs)
+        pieces = self.pieces if by_pieces else None
+        return account_tier("tier", self.run, sent, table, self.rows, runs=runs, pieces=pieces)
 
     def _of(self, key: ChunkKey) -> tuple[np.ndarray, np.ndarray]:
         feed = (*FEEDS, STRANGER).index(key.feed)
@@ -96,6 +100,14 @@ class Tier:
                 lasts += sorted(place for place in there if place + 1 not in there)
             xor = int(np.bitwise_xor.reduce(checksums)) ^ int(moved)
             yield ChunkRuns(key, Digest(len(sequences), int(np.add.reduce(checksums)), xor), firsts, lasts)
+
+    def pieces(self, keys: Sequence[ChunkKey]) -> Iterable[ChunkPieces]:
+        for key in keys:
+            xors = np.zeros((PIECES, 1 + BITS), dtype=np.uint64)
+            for sequence, sum_ in zip(*self._of(key), strict=True):
+                piece, place = divmod(int(sequence) - key.first, PIECE)
+                xors[piece, [0, *(1 + bit for bit in range(BITS) if place >> bit & 1)]] ^= sum_
+            yield ChunkPieces(key, xors)
 
 
 def all_rows(count: int) -> list[Row]:
@@ -127,7 +139,9 @@ def test_runs_and_rows_give_the_same_account(
         if i in wrong_copies:
             rows.append((feed, sequence, wrong_copies[i]))
     tier = Tier(sent_run(count, closed), rows + strays)
-    assert tier.account(by_runs=True, until_ns=until_ns) == tier.account(by_runs=False, until_ns=until_ns)
+    by_rows = tier.account(by_runs=False, until_ns=until_ns)
+    assert tier.account(by_runs=True, until_ns=until_ns) == by_rows
+    assert tier.account(by_runs=True, by_pieces=True, until_ns=until_ns) == by_rows
 
 
 def test_what_is_missing_or_doubled_needs_no_row() -> None:
@@ -149,6 +163,54 @@ def test_only_the_chunk_with_a_wrong_message_is_fetched() -> None:
     assert found.corrupted == {FEEDS[0]: from_ranges([(FIRST[0] + 50, FIRST[0] + 50)])}
     assert found.counts.lost == 1
     assert tier.fetched == CHUNK
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    wrong=st.dictionaries(st.integers(0, 5 * PIECE - 1), st.integers(1, 3), min_size=1, max_size=5),
+    copies=st.dictionaries(st.integers(0, 5 * PIECE - 1), st.sampled_from([0, 2, 3]), max_size=5),
+)
+def test_one_wrong_message_in_a_piece_needs_no_row(wrong: dict[int, int], copies: dict[int, int]) -> None:
+    rows = all_rows(5 * PIECE)[: 5 * PIECE]
+    planted = {(FIRST[0] + i) // PIECE: i for i in wrong if copies.get(i, 1)}  # the last one of each piece
+    rows = [row for i, row in enumerate(rows) for _ in range(copies.get(i, 1))]
+    for i in planted.values():
+        at = rows.index((0, FIRST[0] + i, 0))
+        rows[at] = (*rows[at][:2], wrong[i])
+    tier = Tier(sent_run(5 * PIECE), [*rows, *(row for row in all_rows(5 * PIECE) if row[0] == 1)])
+    found = tier.account(by_runs=True, by_pieces=True)
+    assert list(found.corrupted.get(FEEDS[0], ())) == sorted(FIRST[0] + i for i in planted.values())
+    assert tier.fetched == 0
+    assert found == tier.account(by_runs=False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [(0, 9000, 1), (0, 9001, 1)],  # two in one piece
+        [(0, 9000, 1), (0, 9000, 2)],  # two copies of one message, both wrong
+        [(0, 9000, 1), (0, 9000, 1)],  # and alike, which no XOR shows
+        [(0, 9000, 1), (0, 9000, 1), (0, 9000, 1)],
+    ],
+)
+def test_what_the_pieces_do_not_name_is_found_by_rows(wrong: list[Row]) -> None:
+    places = {sequence for _, sequence, _ in wrong}
+    rows = [row for row in all_rows(9000) if row[0] == 1 or row[1] not in places]
+    tier = Tier(sent_run(9000), rows + wrong)
+    found = tier.account(by_runs=True, by_pieces=True)
+    assert list(found.corrupted[FEEDS[0]]) == sorted(places)
+    assert found.counts.surplus == len(wrong) - len(places)
+    assert tier.fetched > 0
+
+
+def test_pieces_of_other_rows_than_those_digested_name_nothing() -> None:
+    rows = all_rows(100)
+    rows[50] = (*rows[50][:2], 1)
+    tier = Tier(sent_run(100), rows)
+    moved = Tier(sent_run(100), [*rows[:50], (*rows[50][:2], 2), *rows[51:]])
+    tier.pieces = moved.pieces  # type: ignore[method-assign]
+    assert tier.account(by_runs=True, by_pieces=True) == tier.account(by_runs=False)
+    assert tier.fetched > 0
 
 
 def test_runs_of_other_rows_than_those_digested_give_no_account() -> None:

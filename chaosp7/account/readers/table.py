@@ -1,20 +1,24 @@
 """Read a ClickHouse table tier: accounted inside ClickHouse, over chunks of sequences.
 
 What comes back: digests per chunk; of chunks that differ their runs; of chunks that the runs don't
-explain their rows. The same SQL is right on a Distributed table: counts, sums and XORs add up over
-shards, and runs are made only of what all shards have given.
+explain XORs of their pieces; rows only of those that these don't explain either. The same SQL is
+right on a Distributed table: counts, sums and XORs add up over shards, and runs are made only of
+what all shards have given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
+
+import numpy as np
 
 from chaosp7.account import checksum
 from chaosp7.account.digest import CHUNK, ChunkKey, Digest, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
+from chaosp7.account.pieces import BITS, PIECE, PIECES, ChunkPieces
+from chaosp7.account.readers.feed_numbers import FeedNumbers, of_the_run
 from chaosp7.account.rows import Rows
 from chaosp7.account.runs import ChunkRuns
 from chaosp7.errors import ReaderError
@@ -31,31 +35,8 @@ RUNS_MAX = 256
 #: Chunks of one feed whose digests come in one row.
 _PART = 256
 
-_DIGESTS = (
-    f"intDiv(sequence, {CHUNK}) AS chunk, count() AS rows, sum(checksum) AS sum, groupBitXor(checksum) AS xor"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Exchanges and symbols of the ledger as small numbers from 1; 0 is any other name."""
-
-    exchanges: tuple[str, ...]
-    symbols: tuple[str, ...]
-
-    @classmethod
-    def of(cls, index: FeedIndex) -> Self:
-        feeds = [index[i] for i in range(index.known)]
-        return cls(
-            tuple(dict.fromkeys(feed.exchange for feed in feeds)),
-            tuple(dict.fromkeys(feed.symbol for feed in feeds)),
-        )
-
-    def feed(self, exchange: object, symbol: object) -> Feed | None:
-        """Return the feed of two numbers; None if one of them is 0."""
-        if not (isinstance(exchange, int) and isinstance(symbol, int)):
-            raise ReaderError(f"exchange and symbol must be text: {exchange!r}, {symbol!r}")
-        return Feed(self.exchanges[exchange - 1], self.symbols[symbol - 1]) if exchange and symbol else None
+_DIGEST = "count() AS rows, sum(checksum) AS sum, groupBitXor(checksum) AS xor"
+_DIGESTS = f"intDiv(sequence, {CHUNK}) AS chunk, {_DIGEST}"
 
 
 class TableReader:
@@ -85,23 +66,24 @@ class TableReader:
         Raises:
             ReaderError: if the tier can't be read.
         """
-        names = _Names.of(table.feeds)
-        of_the_run = _of_the_run(table.first)
-        # Strings as keys would cost a fifth of the time, and a third of the answer; so would columns
-        # of 64 bits for each chunk's number.
+        numbers = FeedNumbers.of(table.first)
+        pair, chunk = numbers.unpacked("key")
+        # Strings as keys, or several, would cost a third of the time; columns of 64 bits for each
+        # chunk's number and count half of the answer. Of four billion rows or more in a chunk the
+        # count is too low: it is none of the ledger's, and what comes after it will not agree.
         parts = self._query(
-            f"SELECT exchange_number, symbol_number, intDiv(chunk, {_PART}) AS part, "
-            f"groupArray((toUInt8(chunk % {_PART}), rows, sum, xor)) FROM ("
-            f"SELECT {_number('exchange', names.exchanges)} AS exchange_number, "
-            f"{_number('symbol', names.symbols)} AS symbol_number, {_DIGESTS} "
-            f"FROM ({self._checksums}) WHERE {of_the_run} GROUP BY exchange_number, symbol_number, chunk"
-            ") GROUP BY exchange_number, symbol_number, part",
-            4,
+            f"SELECT {pair} AS pair, intDiv({chunk}, {_PART}) AS part, "
+            f"groupArray((toUInt8({chunk} % {_PART}), toUInt32(least(rows, 4294967295)), sum, xor)) FROM ("
+            f"SELECT {numbers.key(table.first)} AS key, {_DIGEST} FROM ({self._checksums}) GROUP BY key"
+            ") GROUP BY pair, part",
+            3,
         )
         nameless = 0
-        for exchange, symbol, part, digests in zip(*parts, strict=True):
+        for number, part, digests in zip(*parts, strict=True):
+            if number == numbers.earlier:
+                continue
             places, counts, sums, xors = zip(*digests, strict=True)
-            feed = names.feed(exchange, symbol)
+            feed = numbers.feed(number)
             if feed is None:
                 nameless += sum(counts)
                 continue
@@ -110,15 +92,14 @@ class TableReader:
                 [feed.exchange] * len(chunks), [feed.symbol] * len(chunks), chunks, counts, sums, xors
             )
         if nameless:
-            self._add_nameless(table, names, of_the_run, nameless)
+            self._add_nameless(table, numbers, nameless)
         return table
 
-    def _add_nameless(self, table: DigestTable, names: _Names, of_the_run: str, rows: int) -> None:
+    def _add_nameless(self, table: DigestTable, numbers: FeedNumbers, rows: int) -> None:
         """Add the digests of exchanges or symbols that the ledger has no name of."""
         answer = self._query(
             f"SELECT exchange, symbol, {_DIGESTS} FROM ({self._checksums}) "
-            f"WHERE ({_number('exchange', names.exchanges)} = 0 OR {_number('symbol', names.symbols)} = 0) "
-            f"AND {of_the_run} GROUP BY exchange, symbol, chunk",
+            f"WHERE {numbers.nameless()} AND {of_the_run(table.first)} GROUP BY exchange, symbol, chunk",
             6,
         )
         if (found := sum(answer[3])) < rows:
@@ -137,37 +118,55 @@ class TableReader:
         Raises:
             ReaderError: if the tier can't be read.
         """
-        # The pair is what the order of a tier's table prunes by; the exchange is often no column.
-        pairs = ", ".join(sorted({f"({literal(key.feed.symbol)}, {key.chunk})" for key in keys}))
-        wanted = ", ".join(
-            f"({literal(key.feed.exchange)}, {literal(key.feed.symbol)}, {key.chunk})" for key in keys
-        )
-        chunk = f"intDiv(sequence, {CHUNK})"
+        numbers, of_chunks = _of_chunks(keys, first)
         gathered = (
-            f"SELECT exchange, symbol, {_DIGESTS}, groupArray(toUInt16(sequence % {CHUNK})) AS places "
-            f"FROM ({self._checksums}) WHERE (symbol, {chunk}) IN ({pairs}) "
-            f"AND (exchange, symbol, {chunk}) IN ({wanted}) AND {_of_the_run(first)} "
-            "GROUP BY exchange, symbol, chunk"
+            f"SELECT {numbers.key(first)} AS key, {_DIGEST}, groupArray(toUInt16(sequence % {CHUNK})) "
+            f"AS places FROM ({self._checksums}) WHERE {of_chunks} GROUP BY key"
         )
         # Layers lie two chunks apart, so that none touches the next.
         layered = (
-            "SELECT exchange, symbol, chunk, rows, sum, xor, arraySort(places) AS ordered, "
+            "SELECT key, rows, sum, xor, arraySort(places) AS ordered, "
             f"arraySort(arrayMap((place, copy) -> toUInt64((copy - 1) * {2 * CHUNK} + place), ordered, "
             f"arrayEnumerateUniq(ordered))) AS layers, arrayDifference(layers) AS steps FROM ({gathered})"
         )
         runs = (
-            "SELECT exchange, symbol, chunk, rows, sum, xor, "
+            "SELECT key, rows, sum, xor, "
             "arrayFilter((place, step) -> step != 1, layers, steps) AS firsts, "
             "arrayFilter((place, step) -> step != 1, layers, arrayPushBack(arrayPopFront(steps), 0)) "
             f"AS lasts FROM ({layered})"
         )
         answer = self._query(
-            f"SELECT exchange, symbol, chunk, rows, sum, xor, {_places('firsts')}, {_places('lasts')} "
-            f"FROM ({runs})",
-            8,
+            f"SELECT key, rows, sum, xor, {_places('firsts')}, {_places('lasts')} FROM ({runs})",
+            6,
         )
-        for exchange, symbol, number, *digest, firsts, lasts in zip(*answer, strict=True):
-            yield ChunkRuns(ChunkKey(Feed(exchange, symbol), number), Digest(*digest), firsts, lasts)
+        for key, *digest, firsts, lasts in zip(*answer, strict=True):
+            yield ChunkRuns(numbers.chunk_of(key), Digest(*digest), firsts, lasts)
+
+    def pieces(self, keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> Iterable[ChunkPieces]:
+        """Return the XORs of some chunks' pieces.
+
+        Args:
+            keys: the chunks.
+            first: the run's first sequence per feed, the digests' ``table.first``.
+
+        Raises:
+            ReaderError: if the tier can't be read.
+        """
+        with_bit = [f"groupBitXor(checksum * bitTest(sequence, {bit})) AS xor_{bit}" for bit in range(BITS)]
+        xors = ["xor", *(f"xor_{bit}" for bit in range(BITS))]
+        numbers, of_chunks = _of_chunks(keys, first)
+        answer = self._query(
+            f"SELECT key, groupArray((piece, {', '.join(xors)})) FROM ("
+            f"SELECT {numbers.key(first)} AS key, toUInt8(intDiv(sequence, {PIECE}) % {PIECES}) AS piece, "
+            f"groupBitXor(checksum) AS xor, {', '.join(with_bit)} FROM ({self._checksums}) "
+            f"WHERE {of_chunks} GROUP BY key, piece) GROUP BY key",
+            2,
+        )
+        for key, pieces in zip(*answer, strict=True):
+            found = np.zeros((PIECES, 1 + BITS), dtype=np.uint64)
+            for piece, *values in pieces:
+                found[piece] = values
+            yield ChunkPieces(numbers.chunk_of(key), found)
 
     def rows(self, index: FeedIndex, keys: Sequence[ChunkKey]) -> Iterable[Rows]:
         """Return the rows of some chunks.
@@ -192,18 +191,20 @@ class TableReader:
         yield Rows.from_columns(index, exchanges, symbols, sequences, checksums)
 
 
-def _of_the_run(first: Mapping[Feed, int]) -> str:
-    """Exclude earlier runs' rows; those of feeds that nobody knows stay in, to be unexpected."""
-    earlier = " OR ".join(
-        f"(exchange = {literal(feed.exchange)} AND symbol = {literal(feed.symbol)} AND sequence < {sequence})"
-        for feed, sequence in first.items()
+def _of_chunks(keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> tuple[FeedNumbers, str]:
+    """Return the numbers of all feeds, and the condition that a row is of one of the chunks."""
+    chunks: dict[str, set[int]] = {}
+    for key in keys:
+        chunks.setdefault(key.feed.symbol, set()).add(key.chunk)
+    # This is what the order of a tier's table prunes by; the exchange is often no column. Symbols
+    # and chunks in pairs would prune as well, but be compared as text, row by row.
+    prunes = " OR ".join(
+        f"(symbol = {literal(symbol)} "
+        f"AND intDiv(sequence, {CHUNK}) IN ({', '.join(map(str, sorted(wanted)))}))"
+        for symbol, wanted in chunks.items()
     )
-    return f"NOT ({earlier})"
-
-
-def _number(column: str, names: Sequence[str]) -> str:
-    listed = ", ".join(map(literal, names))
-    return f"toUInt16(transform({column}, [{listed}], {list(range(1, len(names) + 1))}, 0))"
+    numbers = FeedNumbers.of([*first, *(key.feed for key in keys)])
+    return numbers, f"({prunes}) AND {numbers.key(first)} IN ({numbers.keys_of(keys)})"
 
 
 def _places(column: str) -> str:

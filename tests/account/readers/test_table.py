@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from chaosp7.account.account import account_tier
 from chaosp7.account.candles import CandleKey
+from chaosp7.account.checksum import SQL
 from chaosp7.account.classes import TierAccount
+from chaosp7.account.digest import DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD
 from chaosp7.account.readers.candles import CandleReader
+from chaosp7.account.readers.feed_numbers import FeedNumbers
 from chaosp7.account.readers.table import TableReader
+from chaosp7.account.rows import Rows
 from chaosp7.account.sent import RunRecords, expected
 from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import ClickHouse
@@ -78,12 +83,17 @@ def write(run_sql: Callable[..., None], run: RunRecords) -> None:
     run_sql(f"INSERT INTO reader.trades VALUES {','.join(lines)}")
 
 
+def account_of(reader: TableReader, run: RunRecords, digests: DigestTable) -> TierAccount:
+    runs, pieces = partial(reader.runs, first=digests.first), partial(reader.pieces, first=digests.first)
+    rows = partial(reader.rows, digests.feeds)
+    return account_tier("raw", run, expected(run), digests, rows, runs=runs, pieces=pieces)
+
+
 def account(clickhouse: ClickHouse, run: RunRecords) -> TierAccount:
     sent = expected(run)
     reader = TableReader(clickhouse.columns, ROWS)
     digests = reader.digests(sent.table())
-    rows = partial(reader.rows, digests.feeds)
-    return account_tier("raw", run, sent, digests, rows, runs=partial(reader.runs, first=digests.first))
+    return account_of(reader, run, digests)
 
 
 def test_a_table_that_has_everything_once_is_delivered(
@@ -167,7 +177,7 @@ def test_candles_of_a_length_that_nobody_listed_are_an_error(
         CandleReader(clickhouse.columns, CANDLES, [60]).read(0)
 
 
-def test_two_shards_of_a_distributed_table_give_the_digests_runs_and_rows_of_one(
+def test_two_shards_of_a_distributed_table_give_what_one_gives(
     clickhouse: ClickHouse, run_sql: Callable[..., None]
 ) -> None:
     run = sent_run()
@@ -195,11 +205,11 @@ def test_two_shards_of_a_distributed_table_give_the_digests_runs_and_rows_of_one
         digests = reader.digests(sent.table())
         keys = sorted(key for key, _ in digests.items())
         runs = sorted(reader.runs(keys, digests.first), key=lambda chunk: chunk.key)
-        rows = partial(reader.rows, digests.feeds)
-        whole = account_tier("raw", run, sent, digests, rows, runs=partial(reader.runs, first=digests.first))
-        found.append((sorted(digests.items(), key=lambda item: item[0]), runs, whole))
+        pieces = {chunk.key: chunk.xors.tolist() for chunk in reader.pieces(keys, digests.first)}
+        whole = account_of(reader, run, digests)
+        found.append((sorted(digests.items(), key=lambda item: item[0]), runs, pieces, whole))
     assert found[0] == found[1]
-    counts = found[0][2].counts
+    counts = found[0][3].counts
     assert (counts.lost, counts.duplicated, counts.corrupted, counts.unexpected) == (4, 2, 1, 1)
 
 
@@ -212,6 +222,8 @@ def test_runs_in_the_engine_and_rows_give_the_same_account_of_random_damage(
         "INSERT INTO reader.trades SELECT * FROM reader.trades WHERE sipHash64(sequence) % 400 = 0",
         "INSERT INTO reader.trades SELECT * FROM reader.trades WHERE sipHash64(sequence) % 800 = 0",
         "INSERT INTO reader.trades SELECT * REPLACE (price_e8 + 1 AS price_e8) FROM reader.trades WHERE sequence = 4200",
+        "ALTER TABLE reader.trades UPDATE price_e8 = price_e8 + 1 WHERE sipHash64(sequence, 2) % 1500 = 0 "
+        "SETTINGS mutations_sync = 2",
         "DELETE FROM reader.trades WHERE sipHash64(sequence, 1) % 300 = 0",
         # More runs in a chunk than are told.
         "DELETE FROM reader.trades WHERE exchange = 'kraken' AND sequence < 2000 AND sequence % 2",
@@ -225,3 +237,65 @@ def test_runs_in_the_engine_and_rows_give_the_same_account_of_random_damage(
     assert by_rows.counts.lost > 1000
     assert by_rows.counts.duplicated > 10
     assert by_rows.counts.unexpected == 10
+
+
+def test_single_wrong_messages_are_named_in_the_engine_without_a_row(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    right = "FROM reader.trades WHERE"
+    run_sql(
+        # One in a piece, the first and the last of all, beside what is lost and doubled.
+        "ALTER TABLE reader.trades UPDATE side = 1 - side WHERE exchange = 'binance' "
+        "AND sequence IN (4000, 5119, 5120, 12999) SETTINGS mutations_sync = 2",
+        "DELETE FROM reader.trades WHERE exchange = 'binance' AND sequence IN (5000, 5121)",
+        # A wrong copy beside a right one, and one of two right ones.
+        f"INSERT INTO reader.trades SELECT * REPLACE (quantity_e8 - 1 AS quantity_e8) {right} sequence = 6200",
+        f"INSERT INTO reader.trades SELECT * {right} sequence IN (7300, 7301)",
+        f"INSERT INTO reader.trades SELECT DISTINCT * REPLACE (1 AS trade_time_ms) {right} sequence = 7300",
+    )
+    sent = expected(run)
+    reader = TableReader(clickhouse.columns, ROWS)
+    digests = reader.digests(sent.table())
+    by_rows = account_tier("raw", run, sent, digests, partial(reader.rows, digests.feeds))
+    assert list(by_rows.corrupted[FEEDS[0]]) == [4000, 5119, 5120, 6200, 7300, 12999]
+    assert list(by_rows.corrupted[FEEDS[1]]) == [6200, 7300]
+    asked: list[str] = []
+
+    def query(sql: str, count: int) -> list[Any]:
+        asked.append(sql)
+        return clickhouse.columns(sql, count)
+
+    assert account_of(TableReader(query, ROWS), run, digests) == by_rows
+    assert len(asked) == 2, "runs and pieces, and no rows"
+
+
+def test_feeds_too_many_for_64_bits_are_told_apart(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    feeds = tuple(Feed(f"exchange {i}", f"symbol {i}") for i in range(64))
+    first = tuple(4090 + 7 * i for i in range(64))
+    assert FeedNumbers.of(feeds).earlier > 4096
+    # Twenty sequences of each pair of names, beginning five before the runs of those that are feeds.
+    run_sql(
+        "INSERT INTO reader.trades SELECT concat('exchange ', toString(e)), concat('symbol ', toString(s)), "
+        "4085 + 7 * e + n, n, 1, 0, 1 FROM (SELECT number % 65 AS e, intDiv(number, 65) % 65 AS s, "
+        "intDiv(number, 65 * 65) AS n FROM numbers(65 * 65 * 20))"
+    )
+    reader = TableReader(clickhouse.columns, ROWS)
+    found = reader.digests(DigestTable(feeds, dict(zip(feeds, first, strict=True))))
+    expected_ = DigestTable(feeds, dict(zip(feeds, first, strict=True)))
+    columns = clickhouse.columns(f"SELECT exchange, symbol, sequence, {SQL} FROM ({ROWS})", 4)
+    rows = Rows.from_columns(expected_.feeds, *columns)
+    expected_.add(rows.feeds, rows.sequences, rows.checksums)
+    assert dict(found.items()) == dict(expected_.items())
+    assert found.rows == 65 * 65 * 20 - 64 * 5
+    # Runs and pieces too, of feeds and of others.
+    keys = [key for key, _ in found.items()][::7]
+    runs = {chunk.key: chunk for chunk in reader.runs(keys, found.first)}
+    assert {key: chunk.digest for key, chunk in runs.items()} == {key: expected_.get(key) for key in keys}
+    pieces = {chunk.key: chunk.xors for chunk in reader.pieces(keys, found.first)}
+    assert {key: int(np.bitwise_xor.reduce(xors[:, 0])) for key, xors in pieces.items()} == {
+        key: expected_.get(key).xor for key in keys
+    }
