@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chaosp7.account.readers import raw_batch
@@ -99,7 +99,10 @@ def batch_decoder(exchange: str) -> tuple[BatchDecoder, list[str]]:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-@settings(max_examples=60, deadline=None)
+# What is drawn is large by nature: whole batches of messages.
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow]
+)
 @given(st.data())
 def test_at_once_and_one_by_one_agree_on_anything(exchange: str, data: st.DataObject) -> None:
     batch, names = batch_decoder(exchange)
