@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from chaosp7.account.checksum import checksum
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
-from chaosp7.account.readers.raw_batch import FIELDS, BatchDecoder
+from chaosp7.account.readers.raw_batch import BatchDecoder
 from chaosp7.account.readers.raw_formats import UndecodableError, canonical_symbol, decoder
 from chaosp7.errors import ReaderError
 
@@ -31,6 +31,8 @@ _BATCH = 12_000
 #: Taken from the client at once. Its message objects are freed before the next ones come, into memory
 #: that the processor still has in its cache.
 _TAKE = 3000
+#: Of the one partition that is being read; so many that the client doesn't run dry during a decoding.
+_FETCH_AHEAD = {"queued.min.messages": 20_000, "queued.max.messages.kbytes": 8192}
 _TIMEOUT_S = 10.0
 
 
@@ -160,14 +162,6 @@ class TopicBatch:
         return cls(streams, fields[0].astype(np.intp, copy=False), sequences, checksums)
 
 
-class _Taken(NamedTuple):
-    """What is wanted of some messages: of each the number of its partition, offset and value."""
-
-    streams: npt.NDArray[np.intp]
-    offsets: npt.NDArray[np.int64]
-    values: list[bytes]
-
-
 @contextmanager
 def _no_collection() -> Iterator[None]:
     """Keep Python from looking for cycles among thousands of messages that have none, time and again."""
@@ -183,6 +177,9 @@ def _no_collection() -> Iterator[None]:
 class TopicScan:
     """One pass over the topics from the run's first offsets to their ends as they are now.
 
+    One partition is read after the other, by a client that is assigned no other: no message need be
+    asked where it comes from, and only one partition's messages are fetched ahead.
+
     Args:
         bootstrap: the broker's direct listener.
         starts: topic, partition and offset where the run begins.
@@ -193,9 +190,6 @@ class TopicScan:
         self._bootstrap = bootstrap
         self._starts = starts
         self._decoder = decoder
-        self._by_topic: dict[str, dict[int, int]] = {}
-        for i, start in enumerate(starts):
-            self._by_topic.setdefault(start.topic, {})[start.partition] = i
         self.undecodable = 0
         """Messages that aren't of their exchange's shape."""
 
@@ -210,21 +204,31 @@ class TopicScan:
         """
         topics = sorted({start.topic for start in self._starts})
         ends = {(p.topic, p.partition): p.offset for p in end_offsets(self._bootstrap, topics)}
-        next_offset = {(p.topic, p.partition): p.offset for p in self._starts}
-        for key, start in next_offset.items():
-            if ends.get(key, -1) < start:
+        for start in self._starts:
+            end = ends.get((start.topic, start.partition), -1)
+            if end < start.offset:
                 raise ReaderError(
-                    f"{key[0]}[{key[1]}] ends at {ends.get(key)}, before the run's start {start}"
+                    f"{start.topic}[{start.partition}] ends at {end}, before the run's start {start.offset}"
                 )
-        consumer = Consumer(consumer_config(self._bootstrap, fetch_wait_ms=50))
+        for stream, start in enumerate(self._starts):
+            yield from self._partition(stream, ends[start.topic, start.partition], now_s)
+
+    def _partition(self, stream: int, end: int, now_s: Callable[[], float]) -> Iterator[TopicBatch]:
+        """Yield the messages of one partition from its start up to an offset, exclusive."""
+        start = self._starts[stream]
+        following = start.offset
+        if following == end:
+            return
+        consumer = Consumer(consumer_config(self._bootstrap, fetch_wait_ms=50) | _FETCH_AHEAD)
         try:
-            consumer.assign(list(self._starts))
+            consumer.assign([start])
             progress_s = now_s()
-            while left := sum(ends[key] - next_offset[key] for key in next_offset):
-                taken = self._take(consumer, left)
-                if taken:
+            while following < end:
+                values = self._take(consumer, stream, following, end)
+                if values:
                     progress_s = now_s()
-                    yield self._batch(taken, next_offset, ends)
+                    following += len(values)
+                    yield self._batch(stream, values)
                 elif now_s() - progress_s > _TIMEOUT_S:
                     raise ReaderError(
                         f"topic tier: no message for {_TIMEOUT_S:g} s before the end of the log"
@@ -234,75 +238,42 @@ class TopicScan:
         finally:
             consumer.close()
 
-    def _take(self, consumer: Consumer, left: int) -> list[_Taken]:
-        """Take messages until there are enough to decode, none are left, or none come."""
-        found: list[_Taken] = []
-        wanted = min(_BATCH, left)
+    def _take(self, consumer: Consumer, stream: int, following: int, end: int) -> list[bytes]:
+        """Take values until there are enough to decode, the end is reached, or none come."""
+        values: list[bytes] = []
+        enough = min(_BATCH, end - following)
         with _no_collection():
-            while wanted > 0:
-                asked = min(_TAKE, wanted)  # for more, the client would wait until the time is over
+            while len(values) < enough:
+                # For more than there are, the client would wait until the time is over.
+                asked = min(_TAKE, enough - len(values))
                 messages = consumer.consume(num_messages=asked, timeout=0.2)
-                if messages:
-                    found.append(self._taken(messages))
+                values += self._values(stream, following + len(values), messages)
                 if len(messages) < asked:
                     break
-                wanted -= asked
-        return found
+        return values
 
-    def _taken(self, messages: list[Message[bytes, bytes]]) -> _Taken:
+    def _values(self, stream: int, following: int, messages: list[Message[bytes, bytes]]) -> list[bytes]:
+        """Return the values of messages that must be a partition's next ones."""
         if any(map(Message.error, messages)):
             raise ReaderError(f"topic tier: {next(filter(None, map(Message.error, messages)))}")
-        topics, partitions = list(map(Message.topic, messages)), list(map(Message.partition, messages))
-        count = len(messages)
-        places_of = self._by_topic
+        start = self._starts[stream]
+        for message in (messages[0], messages[-1]) if messages else ():
+            if (message.topic(), message.partition()) != (start.topic, start.partition):
+                raise ReaderError(f"topic tier: a message of {message.topic()}[{message.partition()}]")
         try:
-            if topics.count(topics[0]) == partitions.count(partitions[0]) == count:
-                # All of one partition, as the client mostly gives them.
-                streams = np.full(count, places_of[topics[0]][partitions[0]], dtype=np.intp)  # type: ignore[index]  # a missing one is an error below
-            else:
-                found = [
-                    places_of[topic][partition]  # type: ignore[index]
-                    for topic, partition in zip(topics, partitions, strict=True)
-                ]
-                streams = np.array(found, dtype=np.intp)
-            offsets = np.fromiter(map(Message.offset, messages), np.int64, count)
-        except (KeyError, TypeError, ValueError):
-            raise ReaderError("topic tier: a message without topic, partition or offset") from None
+            offsets = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
+        except TypeError:
+            raise ReaderError("topic tier: a message without an offset") from None
+        wrong = np.flatnonzero(offsets != np.arange(following, following + len(offsets)))
+        if len(wrong):
+            missing = f"{following + int(wrong[0])}..{int(offsets[wrong[0]]) - 1}"
+            raise ReaderError(f"{start.topic}[{start.partition}]: offsets {missing} can't be read")
         # A message without a value is as undecodable as an empty one.
-        return _Taken(streams, offsets, [value or b"" for value in map(Message.value, messages)])
+        return [value or b"" for value in map(Message.value, messages)]
 
-    def _batch(
-        self,
-        taken: Sequence[_Taken],
-        next_offset: dict[tuple[str, int], int],
-        ends: dict[tuple[str, int], int],
-    ) -> TopicBatch:
-        streams = np.concatenate([found.streams for found in taken])
-        offsets = np.concatenate([found.offsets for found in taken])
-        all_values = [value for found in taken for value in found.values]
-        places: dict[str, list[npt.NDArray[np.intp]]] = {}
-        for stream in np.flatnonzero(np.bincount(streams)).tolist():
-            mine = np.flatnonzero(streams == stream)
-            key = (self._starts[stream].topic, self._starts[stream].partition)
-            mine = mine[offsets[mine] < ends[key]]  # the others were written after the scan began
-            following = next_offset[key]
-            wrong = np.flatnonzero(offsets[mine] != np.arange(following, following + len(mine)))
-            if len(wrong):
-                missing = f"{following + int(wrong[0])}..{int(offsets[mine[wrong[0]]]) - 1}"
-                raise ReaderError(f"{key[0]}[{key[1]}]: offsets {missing} can't be read")
-            next_offset[key] = following + len(mine)
-            places.setdefault(key[0], []).append(mine)
-        decoded = [np.empty(0, dtype=np.intp)]
-        parts = [np.empty((FIELDS, 0), dtype=np.int64)]
-        for topic, found in places.items():
-            wanted = np.concatenate(found)
-            values = all_values
-            if len(wanted) < len(all_values) or len(found) > 1:
-                values = [all_values[place] for place in wanted.tolist()]
-            fields, right = self._decoder.decode_values(topic, values)
-            if not right.all():
-                self.undecodable += len(right) - int(right.sum())
-                fields, wanted = fields[:, right], wanted[right]
-            parts.append(fields)
-            decoded.append(wanted)
-        return TopicBatch.of(streams[np.concatenate(decoded)], np.concatenate(parts, axis=1))
+    def _batch(self, stream: int, values: Sequence[bytes]) -> TopicBatch:
+        fields, right = self._decoder.decode_values(self._starts[stream].topic, values)
+        if not right.all():
+            self.undecodable += len(right) - int(right.sum())
+            fields = fields[:, right]
+        return TopicBatch.of(np.full(fields.shape[1], stream, dtype=np.intp), fields)
