@@ -76,11 +76,11 @@ def suspect(sent: Expected, digests: DigestTable) -> Suspicion:
         raise MeasurementError("the tier's digests were gathered for another run's ledger")
     absent: list[ChunkKey] = []
     differing: list[ChunkKey] = []
-    for key, digest in sent.digests.items():
-        there = digests.get(key)
-        if there != digest:
-            (differing if there.count else absent).append(key)
-    foreign = [key for key, _ in digests.items() if key not in sent.digests and _counts(sent, key)]
+    for key in sent.digests.differing(digests):
+        (differing if key in digests else absent).append(key)
+    foreign = [
+        key for key in digests.differing(sent.digests) if key not in sent.digests and _counts(sent, key)
+    ]
     return Suspicion(tuple(absent), tuple(differing), tuple(foreign))
 
 

@@ -22,11 +22,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from chaosp7.account.digest_columns import DigestColumns, merge_equal
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
 from chaosp7.errors import ReaderError
@@ -38,6 +40,8 @@ CHUNK: Final = 4096
 
 _U64: Final = (1 << 64) - 1
 _CHUNK_MAX: Final = _U64 // CHUNK
+#: More rows in one chunk than any table has; so many such counts don't overflow when they are added.
+_COUNT_MAX: Final = 1 << 40
 
 
 class ChunkKey(NamedTuple):
@@ -125,32 +129,42 @@ class DigestTable:
         first: the run's first sequence per feed; rows below it are earlier runs' and ignored.
     """
 
-    __slots__ = ("_digests", "_first", "feeds", "first")
+    __slots__ = ("_columns", "_first", "feeds", "first")
 
     def __init__(self, feeds: Iterable[Feed], first: Mapping[Feed, int]) -> None:
         self.feeds = FeedIndex(feeds)
         self.first = dict(first)
         self._first = np.array([first[self.feeds[i]] for i in range(len(self.feeds))], dtype=np.uint64)
-        self._digests: dict[ChunkKey, Digest] = {}
+        self._columns: dict[Feed, DigestColumns] = {}
 
     def __len__(self) -> int:
-        return len(self._digests)
+        return sum(map(len, self._columns.values()))
 
     def __contains__(self, key: object) -> bool:
-        return key in self._digests
+        return isinstance(key, ChunkKey) and self.get(key) is not _NOTHING
 
     def items(self) -> Iterator[tuple[ChunkKey, Digest]]:
-        """Go through all chunks that hold anything."""
-        yield from self._digests.items()
+        """Go through all chunks that hold anything, feed by feed."""
+        for feed, columns in self._columns.items():
+            for chunk, *digest in columns.rows.T.tolist():
+                yield ChunkKey(feed, chunk), Digest(*digest)
 
     def get(self, key: ChunkKey) -> Digest:
         """Return a chunk's digest, that of nothing for a chunk without rows."""
-        return self._digests.get(key, _NOTHING)
+        columns = self._columns.get(key.feed)
+        found = None if columns is None or not 0 <= key.chunk <= _CHUNK_MAX else columns.get(key.chunk)
+        return _NOTHING if found is None else Digest(*found)
+
+    def differing(self, other: DigestTable) -> Iterator[ChunkKey]:
+        """Go through the chunks held here of which another table has another digest, or none."""
+        for feed, columns in self._columns.items():
+            for chunk in columns.differing(other._columns.get(feed) or DigestColumns()).tolist():
+                yield ChunkKey(feed, chunk)
 
     @property
     def rows(self) -> int:
         """Rows digested in all."""
-        return sum(digest.count for digest in self._digests.values())
+        return sum(int(columns.rows[1].sum()) for columns in self._columns.values())
 
     def add(
         self,
@@ -188,9 +202,10 @@ class DigestTable:
         counts = np.diff(groups.starts, append=len(ordered))
         sums = np.add.reduceat(ordered, groups.starts)
         xors = np.bitwise_xor.reduceat(ordered, groups.starts)
-        columns = (groups.feeds.tolist(), groups.chunks.tolist(), counts.tolist())
-        for feed, chunk, *digest in zip(*columns, sums.tolist(), xors.tolist(), strict=True):
-            self._put(ChunkKey(self.feeds[feed], chunk), Digest(*digest))
+        digests = np.stack((groups.chunks, counts.astype(np.uint64), sums, xors))
+        edges = [0, *(np.flatnonzero(np.diff(groups.feeds)) + 1).tolist(), len(groups.feeds)]
+        for begin, end in pairwise(edges):
+            self._of(self.feeds[int(groups.feeds[begin])]).merge(digests[:, begin:end])
 
     def add_digests(
         self,
@@ -215,22 +230,27 @@ class DigestTable:
         feeds = self.feeds.indices(exchanges, symbols).tolist()
         if any(len(column) != len(feeds) for column in columns):
             raise ReaderError(f"columns of different length: {len(feeds)}, {[len(c) for c in columns]}")
+        found: dict[int, list[tuple[int, int, int, int]]] = {}
         for feed, chunk, count, sum_, xor in zip(feeds, *columns, strict=True):
-            if not 0 <= chunk <= _CHUNK_MAX or count < 0:
+            if not 0 <= chunk <= _CHUNK_MAX or not 0 <= count <= _COUNT_MAX:
                 raise ReaderError(f"{self.feeds[feed]}: chunk {chunk} with {count} rows can't be")
             if count:
-                self._put(ChunkKey(self.feeds[feed], chunk), Digest(count, sum_ & _U64, xor & _U64))
+                found.setdefault(feed, []).append((chunk, count, sum_ & _U64, xor & _U64))
+        for feed, digests in found.items():
+            self._of(self.feeds[feed]).merge(merge_equal(np.array(digests, dtype=np.uint64).T))
 
     def merge(self, other: DigestTable) -> Self:
         """Add everything that is in another table (another partition's, say); returns itself."""
-        for key, digest in other._digests.items():
-            self.feeds.index(key.feed)
-            self._put(key, digest)
+        for feed, columns in other._columns.items():
+            self.feeds.index(feed)
+            self._of(feed).merge(columns.rows)
         return self
 
-    def _put(self, key: ChunkKey, digest: Digest) -> None:
-        known = self._digests.get(key)
-        self._digests[key] = digest if known is None else known.merged(digest)
+    def _of(self, feed: Feed) -> DigestColumns:
+        columns = self._columns.get(feed)
+        if columns is None:
+            columns = self._columns[feed] = DigestColumns()
+        return columns
 
 
 def _integers(column: Sequence[int] | npt.NDArray[Any], name: str) -> list[int]:

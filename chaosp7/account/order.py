@@ -52,9 +52,9 @@ class OrderTracker:
             feeds: feed index of each; those that the tracker doesn't know are ignored.
             sequences: sequence of each.
         """
-        for index in np.unique(feeds).tolist():
-            if 0 <= index < len(self._feeds):
-                self._add(index, sequences[feeds == index])
+        known = feeds[(feeds >= 0) & (feeds < len(self._feeds))]
+        for index in np.flatnonzero(np.bincount(known)).tolist():
+            self._add(index, sequences[feeds == index])
 
     def _add(self, index: int, sequences: npt.NDArray[np.uint64]) -> None:
         keep = sequences >= np.uint64(self._first[index])

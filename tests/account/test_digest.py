@@ -1,5 +1,6 @@
 """A table of digests is the same however it was gathered, and differs when the rows do."""
 
+import tracemalloc
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import reduce
@@ -89,6 +90,43 @@ def test_a_results_digests_give_the_same_table_as_its_rows_wrapped_or_not(
             [d.xor - 2**64 if signed else d.xor for d in digests.values()],
         )
     assert dict(table.items()) == naive(rows, FIRST)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=rows_around_edges, others=rows_around_edges, shared=rows_around_edges)
+def test_the_chunks_that_differ_are_those_whose_digests_do(
+    rows: list[Row], others: list[Row], shared: list[Row]
+) -> None:
+    one, other = add(empty(), shared + rows), add(empty(), others + shared)
+    wanted = {key for key, digest in one.items() if other.get(key) != digest}
+    found = list(one.differing(other))
+    assert (set(found), len(found)) == (wanted, len(wanted))
+    assert not list(one.differing(add(empty(), rows + shared)))
+
+
+def test_chunks_are_kept_right_in_whatever_order_they_come_and_however_many() -> None:
+    numbers = np.random.default_rng(1).permutation(3_000).tolist()
+    rising, mixed = empty(), empty()
+    for begin in range(0, 3_000, 100):
+        for table, part in ((rising, range(begin, begin + 100)), (mixed, numbers[begin : begin + 100])):
+            add(table, [(number % 2, number // 2 * CHUNK + CHUNK, number) for number in part])
+    assert dict(rising.items()) == dict(mixed.items())
+    assert {(key.feed, key.chunk): (digest.count, digest.sum) for key, digest in mixed.items()} == {
+        (FEEDS[number % 2], number // 2 + 1): (1, number) for number in range(3_000)
+    }
+    assert mixed.get(ChunkKey(BTC, 1501)) == mixed.get(ChunkKey(BTC, -1)) == Digest(0, 0, 0)
+
+
+def test_a_table_keeps_some_dozens_of_bytes_for_a_chunk() -> None:
+    numbers = np.arange(200_000, dtype=np.uint64)
+    tracemalloc.start()
+    try:
+        table = empty()
+        table.add(np.ones(len(numbers), dtype=np.intp), numbers * np.uint64(CHUNK), numbers)
+        assert len(table) == 200_000
+        assert tracemalloc.get_traced_memory()[0] < 200_000 * 40
+    finally:
+        tracemalloc.stop()
 
 
 digests = st.builds(Digest, st.integers(0, 9), st.integers(0, U64), st.integers(0, U64))
@@ -186,6 +224,7 @@ def test_a_digest_that_is_no_whole_number_is_an_error_and_not_rounded(column: st
         {"chunks": [-1]},
         {"chunks": [U64 // CHUNK + 1]},
         {"counts": [-2]},
+        {"counts": [1 << 63]},
         {"exchanges": [None]},
         {"symbols": [5]},
         {"exchanges": []},

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -61,6 +60,10 @@ class _Known:
     shifts: U64
     nonzero: I64
 
+    def nearest(self, hashes: U64) -> Places:
+        """Return the place of each hash, of any other one if it isn't there."""
+        return np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+
 
 class BatchDecoder:
     """Decodes the messages of one exchange's topic.
@@ -82,7 +85,6 @@ class BatchDecoder:
         self._hopeless: set[tuple[int, int]] = set()
         self._count = 0
         self._days: dict[int, int] = {}
-        self._room: U8 = np.empty(0, dtype=np.uint8)
         self.one_by_one = 0
         """Messages that the exact decoder has decoded or refused so far, those learnt from included."""
 
@@ -98,15 +100,18 @@ class BatchDecoder:
         count = len(payloads)
         result = np.zeros((FIELDS, count), dtype=np.int64)
         done = np.zeros(count, dtype=np.bool_)
-        sizes = np.array(list(map(len, payloads)), dtype=np.int64)
+        sizes = np.fromiter(map(len, payloads), np.int64, count)
         order = np.argsort(np.minimum(sizes, _MESSAGE_BYTES_MAX + 1).astype(np.uint16), kind="stable")
         ordered = sizes[order]
         edges = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), count] if count else []
+        # Whole rows are taken from where the messages begin, and reach over the last one's end.
+        raw = np.frombuffer(b"".join([*payloads, bytes(_MARGIN_BYTES)]), dtype=np.uint8)
+        starts = np.cumsum(sizes) - sizes
         for begin, end in pairwise(edges):
             if end - begin >= _ROWS_MIN and 0 < ordered[begin] <= _MESSAGE_BYTES_MAX:
                 for first in range(begin, end - 1, _ROWS_MAX):  # a last single one goes by itself
                     places = order[first : min(end, first + _ROWS_MAX)]
-                    self._group(payloads, places, int(ordered[begin]), result, done)
+                    self._group(raw, starts[places], places, int(ordered[begin]), result, done)
         failed = np.zeros(count, dtype=np.bool_)
         for place in np.flatnonzero(~done).tolist():
             self.one_by_one += 1
@@ -119,37 +124,25 @@ class BatchDecoder:
         return result, ~failed
 
     def _group(
-        self,
-        payloads: Sequence[bytes],
-        places: Places,
-        size: int,
-        result: I64,
-        done: npt.NDArray[np.bool_],
+        self, raw: U8, starts: I64, places: Places, size: int, result: I64, done: npt.NDArray[np.bool_]
     ) -> None:
         """Decode messages of one size, as far as their layouts are known or can be learnt."""
-        # Loads of eight bytes may reach over the last message's end.
-        data = b"".join([*itemgetter(*places.tolist())(payloads), bytes(_MARGIN_BYTES)])
-        count = len(places)
-        raw = np.frombuffer(data, dtype=np.uint8)
-        rows = raw[: count * size].reshape(count, size)
-        width = -(-size // 8) * 8
-        words = self._skeletons(raw[: count * size], count, size, width)
-        hashes = words @ _multipliers(width // 8)
-        known = self._layouts_for(size, hashes, rows, words)
-        if known is None:
+        words = self._skeletons(raw, starts, size)
+        hashes = words @ _multipliers(words.shape[1])
+        found = self._layouts_for(size, hashes, raw, starts, words)
+        if found is None:
             return
-        which = np.minimum(np.searchsorted(known.hashes, hashes), len(known.hashes) - 1)
-        same = (words == known.skeletons[which]).all(axis=1)
-        starts = np.arange(count, dtype=np.int64) * size
-        for column in known.nonzero.T:
-            at = column[which]
-            same &= (at < 0) | (raw[starts + np.maximum(at, 0)] != _ZERO)
+        known, which = found
+        same = (raw[known.nonzero.take(which, axis=1) + starts] != _ZERO).all(axis=0)
+        equal = words == known.skeletons.take(which, axis=0)
+        if not equal.all():  # along the rows it takes ten times as long
+            same &= equal.all(axis=1)
         if not same.all():
             kept = np.flatnonzero(same)
             which, starts, places = which[kept], starts[kept], places[kept]
         values = _numbers(raw, starts, known, which)
         time_ms, sure = self._times(values[6:])
-        found = (
+        columns = (
             known.feeds[which],
             values[0] * _E8 + values[1],
             values[2] * _E8 + values[3],
@@ -157,41 +150,41 @@ class BatchDecoder:
             known.sides[which],
             time_ms,
         )
-        for row, column in zip(result, found, strict=True):
+        for row, column in zip(result, columns, strict=True):
             row[places] = column
         done[places] = sure
 
-    def _skeletons(self, raw: U8, count: int, size: int, width: int) -> U64:
-        """Return the messages with ``0`` for every digit, each filled up to whole words."""
-        # Room that is used again and again: asking for it anew costs more than filling it.
-        if len(self._room) < 2 * len(raw):
-            self._room = np.empty(2 * len(raw), dtype=np.uint8)
-        digits, is_digit = self._room[: len(raw)], self._room[len(raw) : 2 * len(raw)]
-        np.subtract(raw, _ZERO, out=digits)
-        np.less_equal(digits, _NINE, out=is_digit.view(np.bool_))
-        np.multiply(digits, is_digit, out=digits)
-        np.subtract(raw, digits, out=digits)
-        skeletons = np.zeros((count, width), dtype=np.uint8)
-        np.copyto(skeletons[:, :size], digits.reshape(count, size))
-        return skeletons.view(np.uint64)
+    def _skeletons(self, raw: U8, starts: I64, size: int) -> U64:
+        """Return the messages with the same byte for every digit, each filled up to whole words."""
+        width = -(-size // 8) * 8
+        rows = _loads(raw, width)[starts].view(np.uint8).reshape(len(starts), width)
+        rows[:, size:] = 0  # there the next message begins
+        # Digits become 0 to 9, all others are above; the ten are made one.
+        np.subtract(rows, _ZERO, out=rows)
+        np.maximum(rows, np.full_like(rows, _NINE), out=rows)  # ten times faster than with a single 9
+        return rows.view(np.uint64)
 
-    def _layouts_for(self, size: int, hashes: U64, rows: U8, words: U64) -> _Known | None:
-        """Return the known layouts of a size, after learning those that come for the first time."""
+    def _layouts_for(
+        self, size: int, hashes: U64, raw: U8, starts: I64, words: U64
+    ) -> tuple[_Known, Places] | None:
+        """Return the known layouts of a size and which may be whose; learn those that are new."""
         known = self._known.get(size)
         if known is None:
             new = np.ones(len(hashes), dtype=np.bool_)
         else:
-            place = np.minimum(np.searchsorted(known.hashes, hashes), len(known.hashes) - 1)
-            new = known.hashes[place] != hashes
-        if new.any():
-            fresh, first = np.unique(hashes[new], return_index=True)
-            where = np.flatnonzero(new)[first]
-            learnt = False
-            for number, row in list(zip(fresh.tolist(), where.tolist(), strict=True))[:_LEARNT_PER_GROUP_MAX]:
-                learnt |= self._learn(size, number, rows[row].tobytes(), words[row].tobytes())
-            if learnt:
-                known = self._known[size] = self._table(size)
-        return known
+            which = known.nearest(hashes)
+            new = known.hashes[which] != hashes
+            if not new.any():
+                return known, which
+        fresh, first = np.unique(hashes[new], return_index=True)
+        where = np.flatnonzero(new)[first]
+        learnt = False
+        for number, row in list(zip(fresh.tolist(), where.tolist(), strict=True))[:_LEARNT_PER_GROUP_MAX]:
+            payload = raw[starts[row] : starts[row] + size].tobytes()
+            learnt |= self._learn(size, number, payload, words[row].tobytes())
+        if learnt:
+            known = self._known[size] = self._table(size)
+        return None if known is None else (known, known.nearest(hashes))
 
     def _learn(self, size: int, number: int, payload: bytes, skeleton: bytes) -> bool:
         if self._count >= _LAYOUTS_MAX or (size, number) in self._hopeless:
@@ -228,9 +221,12 @@ class BatchDecoder:
             masks=np.array(masks, dtype=np.uint64)[digits.T],
             # A word without digits has the mask 0; a shift by 64 would be undefined.
             shifts=(8 * words[:, :, 2].T % 64).astype(np.uint64),
+            # Filled up with a message's first byte, a brace.
             nonzero=np.array(
-                [[*x.nonzero, *(-1 for _ in range(most - len(x.nonzero)))] for x in found], dtype=np.int64
-            ).reshape(len(found), most),
+                [[*x.nonzero, *(0 for _ in range(most - len(x.nonzero)))] for x in found], dtype=np.int64
+            )
+            .reshape(len(found), most)
+            .T.copy(),
         )
 
     def _times(self, words: I64) -> tuple[I64, npt.NDArray[np.bool_]]:
@@ -276,13 +272,16 @@ def _multipliers(words: int) -> U64:
     return _RANDOM[:words]
 
 
+def _loads(raw: U8, size: int) -> npt.NDArray[np.void]:
+    """Return what begins at each byte: as bytes without an alignment."""
+    return np.ndarray((len(raw) - size + 1,), dtype=f"V{size}", buffer=raw, strides=(1,))
+
+
 def _numbers(raw: U8, starts: I64, known: _Known, which: Places) -> I64:
     """Return the words' values: a row for each word, a column for each message."""
-    # Eight bytes from any place on: as bytes without an alignment, then as integers.
-    loads = np.ndarray((len(raw) - _MARGIN_BYTES + 1,), dtype="V8", buffer=raw, strides=(1,))
     at = known.offsets.take(which, axis=1)
     at += starts
-    v = loads[at].view("<u8")
+    v = _loads(raw, 8)[at].view("<u8")
     v ^= np.uint64(0x3030303030303030)
     v &= known.masks.take(which, axis=1)
     v <<= known.shifts.take(which, axis=1)

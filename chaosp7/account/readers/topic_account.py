@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from confluent_kafka import TopicPartition
 
 from chaosp7.account.digest import ChunkKey, DigestTable
@@ -63,10 +64,10 @@ class TopicReader:
         scan = self._scan(table)
         for batch in scan.batches(time.monotonic):
             table.add(batch.feeds, batch.sequences, batch.checksums)
-            for stream, tracker in enumerate(trackers):
-                mine = batch.streams == stream
-                if mine.any():
-                    tracker.add(batch.feeds[mine], batch.sequences[mine])
+            present = np.flatnonzero(np.bincount(batch.streams)).tolist()
+            for stream in present:
+                mine = batch.streams == stream if len(present) > 1 else slice(None)
+                trackers[stream].add(batch.feeds[mine], batch.sequences[mine])
         reordered = union(
             [*(tracker.reordered() for tracker in trackers), strays(t.seen() for t in trackers)]
         )

@@ -99,8 +99,10 @@ def batch_decoder(exchange: str) -> tuple[BatchDecoder, list[str]]:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-# Payloads are made byte by byte: on a busy machine that alone takes longer than Hypothesis likes.
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# What is drawn is large by nature: whole batches of messages.
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow]
+)
 @given(st.data())
 def test_at_once_and_one_by_one_agree_on_anything(exchange: str, data: st.DataObject) -> None:
     batch, names = batch_decoder(exchange)

@@ -1,15 +1,21 @@
 """A scan of the topics gives every message once, or says that it can't."""
 
+import gc
 import json
+import time
+from typing import Any
 
 import pytest
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message, Producer, TopicPartition
 
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
+from chaosp7.account.readers import topic
 from chaosp7.account.readers.topic import TopicDecoder, TopicScan
+from chaosp7.embedded import topics
 from chaosp7.errors import ReaderError
 
+BTC = Feed("binance", "BTC/USDT")
 STARTS = [TopicPartition("raw", 0, 5), TopicPartition("raw", 1, 0)]
 
 
@@ -31,38 +37,71 @@ def message(partition: int, offset: int, value: bytes | None = None) -> Message:
 
 @pytest.fixture
 def scan() -> TopicScan:
-    return TopicScan("", STARTS, TopicDecoder({"binance": "raw"}, FeedIndex([Feed("binance", "BTC/USDT")])))
+    return TopicScan("", STARTS, TopicDecoder({"binance": "raw"}, FeedIndex([BTC])))
 
 
-def test_messages_come_in_the_order_of_their_partitions_up_to_the_end_at_the_beginning(
-    scan: TopicScan,
-) -> None:
-    following = {("raw", 0): 5, ("raw", 1): 0}
-    given = [message(0, 5), message(1, 0), message(0, 6), message(1, 1), message(0, 7)]
-    batch = scan._batch(given, following, {("raw", 0): 7, ("raw", 1): 2})
-    assert following == {("raw", 0): 7, ("raw", 1): 2}
-    assert batch.sequences[batch.streams == 0].tolist() == [105, 106]
-    assert batch.sequences[batch.streams == 1].tolist() == [100, 101]
-    assert not batch.feeds.any()
-
-
-@pytest.mark.parametrize("offsets", [[6], [5, 7], [5, 6, 6], [5, 6, 5], [4, 5]])
+@pytest.mark.parametrize("offsets", [[6], [5, 7], [5, 6, 6], [5, 6, 5], [4, 5], [5, 6, 8, 8]])
 def test_an_offset_that_does_not_follow_is_an_error(scan: TopicScan, offsets: list[int]) -> None:
     with pytest.raises(ReaderError, match="can't be read"):
-        scan._batch([message(0, offset) for offset in offsets], {("raw", 0): 5, ("raw", 1): 0}, {("raw", 0): 9, ("raw", 1): 9})  # fmt: skip
+        scan._values(0, 5, [message(0, offset) for offset in offsets])
+
+
+def test_a_message_without_an_offset_is_an_error(scan: TopicScan) -> None:
+    with pytest.raises(ReaderError, match="without an offset"):
+        scan._values(0, 5, [message(0, 5), Message(topic="raw", partition=0, value=b"")])
 
 
 def test_a_partition_that_was_not_asked_for_is_an_error(scan: TopicScan) -> None:
-    with pytest.raises(ReaderError):
-        scan._batch([message(2, 0)], {("raw", 0): 5, ("raw", 1): 0}, {("raw", 0): 9, ("raw", 1): 9})
+    with pytest.raises(ReaderError, match="a message of"):
+        scan._values(0, 5, [message(2, 5)])
 
 
 def test_what_can_not_be_decoded_is_counted(scan: TopicScan) -> None:
     given = [message(0, 5), message(0, 6, b"?"), message(0, 7, b""), message(0, 8)]
-    batch = scan._batch(given, {("raw", 0): 5, ("raw", 1): 0}, {("raw", 0): 9, ("raw", 1): 9})
+    batch = scan._batch(0, scan._values(0, 5, given))
     assert (scan.undecodable, batch.sequences.tolist()) == (2, [105, 108])
 
 
-def test_a_batch_of_nothing_but_later_messages_is_empty(scan: TopicScan) -> None:
-    batch = scan._batch([message(0, 5)], {("raw", 0): 5, ("raw", 1): 0}, {("raw", 0): 5, ("raw", 1): 0})
-    assert not len(batch.sequences)
+def test_cycles_are_looked_for_again_after_messages_were_taken() -> None:
+    for before in (True, False):
+        (gc.enable if before else gc.disable)()
+        try:
+            with topic._no_collection():
+                assert not gc.isenabled()
+            assert gc.isenabled() == before
+        finally:
+            gc.enable()
+
+
+def test_every_message_of_unequal_partitions_comes_once_and_in_order(
+    broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"unequal-{time.time_ns()}"
+    counts = {0: 0, 1: 1, 2: 2_500, 3: 37}  # empty, hardly anything, many batches, no whole one
+    topics.create(broker.bootstrap, [name], len(counts))
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    for partition, count in counts.items():
+        for offset in range(count):
+            producer.produce(name, message(partition, offset).value(), partition=partition)
+    producer.produce(name, None, key=b"no value", partition=3)
+    assert producer.flush(30) == 0
+    monkeypatch.setattr(topic, "_BATCH", 250)
+    monkeypatch.setattr(topic, "_TAKE", 100)
+    first = {0: 0, 1: 1, 2: 13, 3: 0}  # of partition 1 nothing is left
+    starts = [TopicPartition(name, partition, offset) for partition, offset in first.items()]
+    scan = TopicScan(broker.bootstrap, starts, TopicDecoder({"binance": name}, FeedIndex([BTC])))
+    found: dict[int, list[int]] = {partition: [] for partition in counts}
+    for batch in scan.batches(time.monotonic):
+        for stream, sequence in zip(batch.streams.tolist(), batch.sequences.tolist(), strict=True):
+            found[stream].append(sequence - 100)
+    assert found == {partition: list(range(first[partition], counts[partition])) for partition in counts}
+    assert scan.undecodable == 1
+
+
+def test_a_start_behind_the_end_of_its_partition_is_an_error(broker: Any) -> None:
+    name = f"short-{time.time_ns()}"
+    topics.create(broker.bootstrap, [name], 1)
+    for start in (TopicPartition(name, 0, 1), TopicPartition(name, 1, 0)):
+        scan = TopicScan(broker.bootstrap, [start], TopicDecoder({"binance": name}, FeedIndex([BTC])))
+        with pytest.raises(ReaderError, match="before the run's start"):
+            list(scan.batches(time.monotonic))
