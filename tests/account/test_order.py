@@ -139,3 +139,12 @@ def test_a_higher_sequence_of_another_feed_overtakes_nothing() -> None:
 def test_a_feed_of_which_nothing_was_sent_has_nothing_reordered() -> None:
     assert of_one_feed([7, 3, 5], first=0, last=-1) == set()
     assert of_one_feed([], []) == set()
+
+
+def test_the_first_message_repeated_later_is_no_reordering_even_if_it_was_read_before_all_others() -> None:
+    feed = Feed("binance", "BTC/USDT")
+    tracker = OrderTracker((feed,), (5,), (5,))
+    tracker.add(np.zeros(1, dtype=np.intp), np.array([5], dtype=np.uint64))
+    tracker.extend((7,))
+    tracker.add(np.zeros(3, dtype=np.intp), np.array([6, 7, 5], dtype=np.uint64))
+    assert tracker.reordered() == {}
