@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 # What the platform runs on; the S3 gateway is only for the tests so far, and takes minutes to build.
 PLATFORM := --only kafka --only toxiproxy
 
-.PHONY: help run baseline test check provision install lock clean
+.PHONY: help run baseline test check mutation provision install lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: install  ## style and types only
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+mutation: install  ## mistakes made on purpose in the account's and the verdict's code: the tests must see each
+	@nice -n 15 $(BIN)/python -m tests.mutation
+
 provision: install  ## broker, Toxiproxy and S3 gateway into the per-user cache
 	@$(BIN)/chaosp7 provision
 
@@ -54,4 +57,4 @@ lock: install  ## write requirements.lock anew from what pyproject.toml allows
 	@$(BIN)/pip freeze --exclude-editable > requirements.lock
 
 clean:  ## the virtual environment and everything that tools left here
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .mutation .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -146,3 +146,12 @@ def test_what_lies_in_another_partition_than_most_of_its_feed_has_no_order() -> 
     one, other = Feed("x", "A"), Feed("x", "B")
     parts = [{one: BitMap64([1, 2, 4]), other: BitMap64([7])}, {one: BitMap64([3])}]
     assert strays(parts) == {one: BitMap64([3])}
+
+
+def test_the_first_message_repeated_later_is_no_reordering_even_if_it_was_read_before_all_others() -> None:
+    feed = Feed("binance", "BTC/USDT")
+    tracker = OrderTracker((feed,), (5,), (5,))
+    tracker.add(np.zeros(1, dtype=np.intp), np.array([5], dtype=np.uint64))
+    tracker.extend((7,))
+    tracker.add(np.zeros(3, dtype=np.intp), np.array([6, 7, 5], dtype=np.uint64))
+    assert tracker.reordered() == {}

@@ -38,3 +38,27 @@ def test_ranges_hold_exactly_the_sequences_and_are_as_few_as_can_be(sequences: l
     held = [s for feed, first, last in ranges for s in range(first, last + 1) if feed == 3]
     assert held == sorted(set(sequences))
     assert all(b[1] > a[2] + 1 for a, b in pairwise(ranges))
+
+
+def test_a_hole_of_a_single_message_holds_the_head_back() -> None:
+    heads = Heads([0])
+    assert heads.add(0, 0, 4)
+    assert heads.add(0, 6, 6)
+    assert heads.heads == [4]
+    assert heads.known()[0].holes == ((5, 5),)
+
+
+def test_a_tier_is_complete_only_when_every_feed_is() -> None:
+    heads = Heads([0, 0])
+    heads.add(0, 0, 4)
+    assert not heads.complete([4, 4])
+    heads.add(1, 0, 4)
+    assert heads.complete([4, 4])
+
+
+def test_what_fills_the_end_of_a_hole_leaves_no_empty_hole() -> None:
+    heads = Heads([0])
+    heads.add(0, 9, 9)
+    heads.add(0, 5, 8)
+    assert heads.known()[0].holes == ((0, 4),)
+    assert not heads.add(0, 5, 8)

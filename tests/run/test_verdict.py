@@ -142,3 +142,101 @@ def test_a_loss_beyond_the_gap_at_the_source_is_not_hidden_by_it() -> None:
         tiers=tiers(lost=21, delivered=79),
     )
     assert judge(JOURNAL, found).verdict is Verdict.DEVIATED
+
+
+def test_reasons_are_told_gravest_first_whoever_found_them() -> None:
+    judgement = judge(JOURNAL, findings(faults=fault(verified_start_ns=None), errors=["broken"]))
+    assert (judgement.verdict, judgement.reasons[0]) == (Verdict.ERROR, "broken")
+    assert judgement.reasons[1] == "restart redpanda wasn't seen to take effect"
+
+
+def test_a_safeguard_that_ended_the_run_is_the_verdict_and_its_reason() -> None:
+    cut_off = {"status": "interrupted", "run": [{"activity": {"name": "act"}}]}
+    judgement = judge(
+        {**JOURNAL, **cut_off}, findings(aborted="free-disk: 1 byte", faults=[], faults_expected=2)
+    )
+    assert judgement.verdict is Verdict.ABORTED
+    assert judgement.reasons == ("free-disk: 1 byte",)
+
+
+def test_of_an_interrupted_run_only_what_had_failed_before_counts_against_it() -> None:
+    cut_off = {"status": "interrupted", "run": [{"activity": {"name": "act"}}]}
+    assert judge({**JOURNAL, **cut_off}, GOOD).verdict is Verdict.INTERRUPTED
+    failed = {"activity": {"name": "a"}, "status": "failed", "exception": ["Traceback\n", "boom\n"]}
+    judgement = judge({**JOURNAL, "status": "interrupted", "run": [failed]}, GOOD)
+    assert (judgement.verdict, judgement.reasons[0]) == (Verdict.ERROR, "a: boom")
+
+
+def test_a_journal_that_has_only_begun_is_judged() -> None:
+    begun = {"status": "completed", "steady_states": None, "run": None, "rollbacks": None}
+    assert judge(begun, GOOD).verdict is Verdict.PASSED
+    without_before = {"status": "completed", "steady_states": {"before": None, "after": None}}
+    judgement = judge(without_before, findings(faults=[]))
+    assert judgement.verdict is Verdict.FAULT_NOT_VERIFIED
+    assert judgement.reasons == ("1 of 1 faults never began",)
+
+
+@pytest.mark.parametrize(
+    ("probes", "words"),
+    [
+        ([{"activity": {"name": "fresh"}, "status": "succeeded", "tolerance_met": False, "output": 7}], "fresh: got 7"),
+        ([{"activity": {"name": "fresh"}, "status": "failed", "exception": ["Traceback", " boom "]}], "fresh failed: boom"),
+        ([{"activity": {"name": "fresh"}, "status": "failed"}], "fresh failed: no reason given"),
+        ([], "no probe ran"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("when", "verdict"), [("before", Verdict.BASELINE_NOT_MET), ("after", Verdict.DEVIATED)]
+)
+def test_the_probe_that_missed_the_steady_state_is_named(
+    probes: list[dict[str, Any]], words: str, when: str, verdict: Verdict
+) -> None:
+    met = {"activity": {"name": "healthy"}, "status": "succeeded", "tolerance_met": True, "output": True}
+    state = {"steady_state_met": False, "probes": [met, *probes] if probes else []}
+    states = {"before": {"steady_state_met": True}, "after": {"steady_state_met": True}} | {when: state}
+    judgement = judge({**JOURNAL, "steady_states": states}, GOOD)
+    assert judgement.verdict is verdict
+    assert judgement.reasons == (f"steady state {when} the method: {words}",)
+
+
+def test_an_activity_is_excused_only_by_its_own_fault() -> None:
+    other = msgspec.structs.replace(FAULT, target="clickhouse")
+    failing = msgspec.structs.replace(FAULT, verified_start_ns=None, error="no")
+    found = findings(faults=[failing, other], faults_expected=2)
+    assert judge({**JOURNAL, **FAILED_FAULT}, found).reasons == (
+        "restart redpanda wasn't seen to take effect: no",
+    )
+    verified = findings(faults=[msgspec.structs.replace(FAULT, error="no"), other], faults_expected=2)
+    assert judge({**JOURNAL, **FAILED_FAULT}, verified).verdict is Verdict.ERROR
+
+
+def test_without_a_budget_for_recovery_no_time_counts_against_a_run() -> None:
+    found = findings(budget=Budget(), recovery=recovery(recovery_s=1e6))
+    assert judge(JOURNAL, found).verdict is Verdict.PASSED
+
+
+def test_of_several_faults_the_one_is_named_that_a_tier_was_slow_after() -> None:
+    slow = recovery(recovery_s=12.0, fault=1)
+    two = findings(
+        recovery=slow, faults=[FAULT, msgspec.structs.replace(FAULT, target="clickhouse")], faults_expected=2
+    )
+    assert judge(JOURNAL, two).reasons == (
+        "topic took 12.00 s ± 0.01 to be fresh again after restart clickhouse (budget 10 s)",
+    )
+    one = findings(recovery=recovery(recovery_s=12.0))
+    assert judge(JOURNAL, one).reasons == ("topic took 12.00 s ± 0.01 to be fresh again (budget 10 s)",)
+
+
+def test_what_never_was_accounted_for_is_told_once() -> None:
+    judgement = judge(JOURNAL, findings(tiers=[], recovery=[]))
+    assert judgement.reasons == ("topic: not accounted for", "gold: not accounted for")
+
+
+def test_losses_at_the_source_are_called_by_their_cause() -> None:
+    found = findings(
+        source_loss={"missed_at_source": 3, "unacknowledged": 2}, tiers=tiers(lost=5, delivered=95)
+    )
+    assert judge(JOURNAL, found).reasons == (
+        "3 messages missed at the source (budget 0)",
+        "2 messages never acknowledged (budget 0)",
+    )
