@@ -133,3 +133,18 @@ def test_sequences_of_the_full_64_bits_are_taken_exactly() -> None:
     index = expected(run_of(alternating(10), 5)).table().feeds
     rows = Rows.from_columns(index, ["binance"] * 3, ["BTC/USDT", "X", "BTC/USDT"], large, np.array(large, np.uint64))  # fmt: skip
     assert (rows.feeds.tolist(), rows.sequences.tolist(), rows.checksums.tolist()) == ([0, 3, 0], large, large)  # fmt: skip
+
+
+def test_what_comes_after_a_feeds_cut_is_left_out_even_if_it_bears_an_earlier_time() -> None:
+    records = np.zeros(4, dtype=RECORD)
+    records["sequence"], records["sent_ns"] = np.arange(4), [1, 9, 2, 3]
+    run = RunRecords((BTC,), (0,), lambda: [records[:2], records[2:]])
+    sent = expected(run, until_ns=5)
+    assert sent.bounds[BTC] == (0, 0, 3)
+    assert sent.digests.rows == 1
+
+
+def test_records_of_another_shape_are_refused() -> None:
+    run = RunRecords((BTC,), (0,), lambda: [np.zeros(1, dtype=[("feed", "<u2"), ("sequence", "<u8")])])
+    with pytest.raises(LedgerError, match="must be RECORD"):
+        list(run.by_feed())
