@@ -1,6 +1,7 @@
 """An account that stops at a cut holds exactly what was sent before it, however the ledger is blocked."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from chaosp7.account.account import account_tier
 from chaosp7.account.digest import CHUNK, ChunkKey
 from chaosp7.account.feeds import Feed
+from chaosp7.account.ledger import Ledger, LedgerHeader, LedgerWriter
 from chaosp7.account.ledger_format import RECORD, Records
 from chaosp7.account.rows import Rows
 from chaosp7.account.sent import RunRecords, expected, record_checksums, sent_chunks
@@ -148,3 +150,47 @@ def test_records_of_another_shape_are_refused() -> None:
     run = RunRecords((BTC,), (0,), lambda: [np.zeros(1, dtype=[("feed", "<u2"), ("sequence", "<u8")])])
     with pytest.raises(LedgerError, match="must be RECORD"):
         list(run.by_feed())
+
+
+@pytest.mark.parametrize(("closed", "until_ns"), [(True, 5), (False, 5), (True, None), (False, None)])
+def test_a_run_grows_until_it_is_closed_whether_the_account_is_cut_or_not(
+    closed: bool, until_ns: int | None
+) -> None:
+    sent = expected(run_of(alternating(10), 10, closed=closed), until_ns)
+    assert (sent.growing, sent.until_ns) == (not closed, until_ns)
+
+
+def test_a_feed_past_its_cut_does_not_end_another_feeds_chunks() -> None:
+    records = np.zeros(4, dtype=RECORD)
+    records["feed"], records["sequence"], records["sent_ns"] = [0, 1, 0, 1], [0, 0, 1, 1], [1, 2, 9, 3]
+    run = RunRecords((BTC, ETH), (0, 0), lambda: [records[:2], records[2:]])
+    keys = [ChunkKey(BTC, 0), ChunkKey(ETH, 0)]
+    found = {c.key: len(c.checksums) for c in sent_chunks(run, expected(run, until_ns=5), keys)}
+    assert found == {keys[0]: 1, keys[1]: 2}
+
+
+def test_a_chunk_is_given_though_the_one_before_it_in_the_same_block_is_not_wanted() -> None:
+    records = np.zeros(CHUNK + 2, dtype=RECORD)
+    records["sequence"] = np.arange(CHUNK + 2)
+    run = RunRecords((BTC,), (0,), lambda: [records])
+    (chunk,) = sent_chunks(run, expected(run), [ChunkKey(BTC, 1)])
+    assert (chunk.first, len(chunk.checksums)) == (CHUNK, 2)
+
+
+@pytest.mark.parametrize(("trailer", "said", "closed"), [
+    (True, None, True), (False, None, False), (False, True, True), (True, False, False),
+])  # fmt: skip
+def test_a_ledger_is_taken_with_its_feeds_and_is_closed_by_its_trailer_or_by_word(
+    tmp_path: Path, trailer: bool, said: bool | None, closed: bool
+) -> None:
+    writer = LedgerWriter(tmp_path / "l", LedgerHeader("r", 1, 1.0, (BTC, ETH), (4, 0), 1, 1, 1))
+    record = np.zeros(1, dtype=RECORD)
+    record["sequence"] = 4
+    writer.append(record)
+    if trailer:
+        writer.close(end_ns=1)
+    else:
+        writer.abandon()
+    run = RunRecords.of(Ledger.open(tmp_path / "l", allow_unclosed=True), closed=said)
+    assert (run.feeds, run.first, run.closed) == ((BTC, ETH), (4, 0), closed)
+    assert sum(map(len, run.blocks())) == 1

@@ -70,3 +70,11 @@ def test_a_hole_or_a_repetition_is_refused(first: int) -> None:
 def test_a_record_of_an_unknown_feed_is_refused() -> None:
     with pytest.raises(LedgerError, match="a record of feed 1 of 1"):
         SendTimes((BTC,), (0,)).extend(records(0, 1, feed=1))
+
+
+def test_times_of_a_machine_that_is_up_for_years_keep_their_last_nanosecond() -> None:
+    late_ns = (1 << 60) + 1
+    times = SendTimes((BTC,), (0,), expect=(1,))
+    times.extend(records(0, late_ns))
+    times.extend(records(1, late_ns + 2))
+    assert (times.sent_ns(0, 0), times.sent_ns(0, 1)) == (late_ns, late_ns + 2)

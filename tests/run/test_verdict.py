@@ -278,3 +278,9 @@ def test_a_fault_is_named_with_a_recovery_only_where_there_are_several() -> None
 
 def test_without_a_budget_of_recovery_nobody_asks_for_its_measurement() -> None:
     assert judged(findings(budget=Budget(recovery_s=None), recovery=[]))[0] is Verdict.PASSED
+
+
+def test_an_abort_stays_one_though_neither_account_nor_recovery_was_made() -> None:
+    assert (
+        judged(findings(tiers=[], recovery=[], aborted="disk: 96 %"), status="aborted")[0] is Verdict.ABORTED
+    )
