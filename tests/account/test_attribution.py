@@ -191,3 +191,10 @@ def test_no_tier_is_an_error_and_not_nothing_lost() -> None:
 def test_tiers_that_account_for_different_messages_are_not_compared() -> None:
     with pytest.raises(MeasurementError, match="different messages"):
         attribute([account("topic"), account("raw"), account("bronze", size=SIZE - 1)])
+
+
+def test_without_word_of_who_was_connected_a_missed_message_is_not_called_unreached() -> None:
+    journals = {feed: journal() for feed in FEEDS}
+    (loss,) = attribute([account("topic", [(BTC, 101)])], journals).tiers
+    assert messages_of(loss.missed_at_source) == {(BTC, 101)}
+    assert not loss.unreached

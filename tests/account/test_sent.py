@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosp7.account.account import account_tier
-from chaosp7.account.checksum import checksum
 from chaosp7.account.digest import CHUNK, ChunkKey
 from chaosp7.account.feeds import Feed
-from chaosp7.account.ledger import Ledger
-from chaosp7.account.ledger_format import RECORD, LedgerHeader, Records
-from chaosp7.account.ledger_writer import LedgerWriter
+from chaosp7.account.ledger import Ledger, LedgerHeader, LedgerWriter
+from chaosp7.account.ledger_format import RECORD, Records
 from chaosp7.account.rows import Rows
 from chaosp7.account.sent import RunRecords, expected, record_checksums, sent_chunks
 from chaosp7.errors import LedgerError, MeasurementError, ReaderError
@@ -52,10 +50,10 @@ def test_the_chunks_of_a_cut_account_hold_each_message_before_the_cut_once(
     sent = expected(run, until_ns)
     before = records[records["sent_ns"] < until_ns]
     wanted: dict[ChunkKey, list[tuple[int, int]]] = {}
-    for record, digested in zip(before, record_checksums(before).tolist(), strict=True):
+    for record, checksum in zip(before, record_checksums(before).tolist(), strict=True):
         sequence = int(record["sequence"])
         key = ChunkKey(FEEDS[record["feed"]], sequence // CHUNK)
-        wanted.setdefault(key, []).append((sequence, digested))
+        wanted.setdefault(key, []).append((sequence, checksum))
     chunks = list(sent_chunks(run, sent, [key for key, _ in sent.digests.items()]))
     found = {c.key: list(enumerate(c.checksums.tolist(), c.first)) for c in chunks}
     assert len(found) == len(chunks)  # none twice
@@ -139,61 +137,60 @@ def test_sequences_of_the_full_64_bits_are_taken_exactly() -> None:
     assert (rows.feeds.tolist(), rows.sequences.tolist(), rows.checksums.tolist()) == ([0, 3, 0], large, large)  # fmt: skip
 
 
-def test_a_record_s_checksum_is_that_of_its_business_fields_each_in_its_place() -> None:
-    record = np.zeros(1, dtype=RECORD)
-    fields = {"sequence": 11, "price_e8": 22, "quantity_e8": 33, "trade_time_ms": 44, "side": 1}
-    for name, value in fields.items():
-        record[name] = value
-    columns = {name: np.array([value], dtype=np.int64) for name, value in fields.items()}
-    columns["sequence"] = columns["sequence"].astype(np.uint64)
-    assert record_checksums(record) == checksum(**columns)
-
-
-def test_what_is_behind_the_cut_stays_out_even_if_its_clock_says_otherwise() -> None:
-    records = alternating(12)
-    records["sent_ns"] = [0, 1, 2, 90, 4, 5, 6, 7, 8, 9, 10, 11]  # the second feed's second one
-    for block in (1, 3, 12):
-        sent = expected(run_of(records, block), until_ns=50)
-        assert (sent.bounds[BTC].size, sent.bounds[ETH].size) == (6, 1)
-        assert sent.sent == 7
-
-
-def test_a_feed_that_ends_early_does_not_hide_the_others_chunks() -> None:
-    records = alternating(40)
-    records["sent_ns"][records["feed"] == 0] += 1000
-    run = run_of(records, 4)
-    sent = expected(run, until_ns=900)  # nothing of the first feed
-    wanted = [key for key, _ in sent.digests.items()]
-    assert {key.feed for key in wanted} == {ETH}
-    (chunk,) = sent_chunks(run, sent, [ChunkKey(BTC, 0), *wanted])
-    assert len(chunk.checksums) == 20
-
-
-def test_chunks_that_nobody_asked_for_do_not_end_the_search() -> None:
-    records = alternating(40)
-    (chunk,) = sent_chunks(run_of(records, 40), expected(run_of(records, 40)), [ChunkKey(BTC, 1)])
-    assert (chunk.first, len(chunk.checksums)) == (CHUNK, 14)
+def test_what_comes_after_a_feeds_cut_is_left_out_even_if_it_bears_an_earlier_time() -> None:
+    records = np.zeros(4, dtype=RECORD)
+    records["sequence"], records["sent_ns"] = np.arange(4), [1, 9, 2, 3]
+    run = RunRecords((BTC,), (0,), lambda: [records[:2], records[2:]])
+    sent = expected(run, until_ns=5)
+    assert sent.bounds[BTC] == (0, 0, 3)
+    assert sent.digests.rows == 1
 
 
 def test_records_of_another_shape_are_refused() -> None:
-    wrong = np.zeros(2, dtype=[("feed", "<u2"), ("sequence", "<u8")])
+    run = RunRecords((BTC,), (0,), lambda: [np.zeros(1, dtype=[("feed", "<u2"), ("sequence", "<u8")])])
     with pytest.raises(LedgerError, match="must be RECORD"):
-        expected(RunRecords(FEEDS, FIRST, lambda: [wrong], closed=True))
+        list(run.by_feed())
 
 
-def test_a_closed_ledger_is_closed_unless_the_caller_knows_better(tmp_path: Path) -> None:
-    header = LedgerHeader("run", 1, 10.0, FEEDS, FIRST, 0, 0, 0)
-    writer = LedgerWriter(tmp_path / "ledger", header)
-    writer.append(alternating(4))
-    writer.close(5)
-    ledger = Ledger.open(tmp_path / "ledger")
-    assert [RunRecords.of(ledger, closed=known).closed for known in (None, True, False)] == [
-        True,
-        True,
-        False,
-    ]
-    sent = expected(RunRecords.of(ledger))
-    assert (sent.sent, sent.growing, sent.until_ns, sent.feeds) == (4, False, None, FEEDS)
-    assert {feed: bounds.first for feed, bounds in sent.bounds.items()} == dict(
-        zip(FEEDS, FIRST, strict=True)
-    )
+@pytest.mark.parametrize(("closed", "until_ns"), [(True, 5), (False, 5), (True, None), (False, None)])
+def test_a_run_grows_until_it_is_closed_whether_the_account_is_cut_or_not(
+    closed: bool, until_ns: int | None
+) -> None:
+    sent = expected(run_of(alternating(10), 10, closed=closed), until_ns)
+    assert (sent.growing, sent.until_ns) == (not closed, until_ns)
+
+
+def test_a_feed_past_its_cut_does_not_end_another_feeds_chunks() -> None:
+    records = np.zeros(4, dtype=RECORD)
+    records["feed"], records["sequence"], records["sent_ns"] = [0, 1, 0, 1], [0, 0, 1, 1], [1, 2, 9, 3]
+    run = RunRecords((BTC, ETH), (0, 0), lambda: [records[:2], records[2:]])
+    keys = [ChunkKey(BTC, 0), ChunkKey(ETH, 0)]
+    found = {c.key: len(c.checksums) for c in sent_chunks(run, expected(run, until_ns=5), keys)}
+    assert found == {keys[0]: 1, keys[1]: 2}
+
+
+def test_a_chunk_is_given_though_the_one_before_it_in_the_same_block_is_not_wanted() -> None:
+    records = np.zeros(CHUNK + 2, dtype=RECORD)
+    records["sequence"] = np.arange(CHUNK + 2)
+    run = RunRecords((BTC,), (0,), lambda: [records])
+    (chunk,) = sent_chunks(run, expected(run), [ChunkKey(BTC, 1)])
+    assert (chunk.first, len(chunk.checksums)) == (CHUNK, 2)
+
+
+@pytest.mark.parametrize(("trailer", "said", "closed"), [
+    (True, None, True), (False, None, False), (False, True, True), (True, False, False),
+])  # fmt: skip
+def test_a_ledger_is_taken_with_its_feeds_and_is_closed_by_its_trailer_or_by_word(
+    tmp_path: Path, trailer: bool, said: bool | None, closed: bool
+) -> None:
+    writer = LedgerWriter(tmp_path / "l", LedgerHeader("r", 1, 1.0, (BTC, ETH), (4, 0), 1, 1, 1))
+    record = np.zeros(1, dtype=RECORD)
+    record["sequence"] = 4
+    writer.append(record)
+    if trailer:
+        writer.close(end_ns=1)
+    else:
+        writer.abandon()
+    run = RunRecords.of(Ledger.open(tmp_path / "l", allow_unclosed=True), closed=said)
+    assert (run.feeds, run.first, run.closed) == ((BTC, ETH), (4, 0), closed)
+    assert sum(map(len, run.blocks())) == 1

@@ -144,99 +144,143 @@ def test_a_loss_beyond_the_gap_at_the_source_is_not_hidden_by_it() -> None:
     assert judge(JOURNAL, found).verdict is Verdict.DEVIATED
 
 
-def test_reasons_are_told_gravest_first_whoever_found_them() -> None:
-    judgement = judge(JOURNAL, findings(faults=fault(verified_start_ns=None), errors=["broken"]))
-    assert (judgement.verdict, judgement.reasons[0]) == (Verdict.ERROR, "broken")
-    assert judgement.reasons[1] == "restart redpanda wasn't seen to take effect"
+def judged(found: Findings, **journal: Any) -> tuple[Verdict, tuple[str, ...]]:
+    judgement = judge({**JOURNAL, **journal}, found)
+    return judgement.verdict, judgement.reasons
 
 
-def test_a_safeguard_that_ended_the_run_is_the_verdict_and_its_reason() -> None:
-    cut_off = {"status": "interrupted", "run": [{"activity": {"name": "act"}}]}
-    judgement = judge(
-        {**JOURNAL, **cut_off}, findings(aborted="free-disk: 1 byte", faults=[], faults_expected=2)
-    )
-    assert judgement.verdict is Verdict.ABORTED
-    assert judgement.reasons == ("free-disk: 1 byte",)
+def steady(when: str, probes: list[dict[str, Any]] | None) -> dict[str, Any]:
+    unmet = {"steady_state_met": False, "probes": probes}
+    return {"steady_states": {**JOURNAL["steady_states"], when: unmet}}
 
 
-def test_of_an_interrupted_run_only_what_had_failed_before_counts_against_it() -> None:
-    cut_off = {"status": "interrupted", "run": [{"activity": {"name": "act"}}]}
-    assert judge({**JOURNAL, **cut_off}, GOOD).verdict is Verdict.INTERRUPTED
-    failed = {"activity": {"name": "a"}, "status": "failed", "exception": ["Traceback\n", "boom\n"]}
-    judgement = judge({**JOURNAL, "status": "interrupted", "run": [failed]}, GOOD)
-    assert (judgement.verdict, judgement.reasons[0]) == (Verdict.ERROR, "a: boom")
+def test_the_verdicts_are_called_what_is_documented_gravest_first() -> None:
+    assert [str(v) for v in Verdict] == [
+        "error", "interrupted", "aborted", "baseline-not-met", "fault-not-verified", "heal-failed",
+        "drain-timeout", "deviated", "passed",
+    ]  # fmt: skip
 
 
-def test_a_journal_that_has_only_begun_is_judged() -> None:
-    begun = {"status": "completed", "steady_states": None, "run": None, "rollbacks": None}
-    assert judge(begun, GOOD).verdict is Verdict.PASSED
-    without_before = {"status": "completed", "steady_states": {"before": None, "after": None}}
-    judgement = judge(without_before, findings(faults=[]))
-    assert judgement.verdict is Verdict.FAULT_NOT_VERIFIED
-    assert judgement.reasons == ("1 of 1 faults never began",)
+def test_the_gravest_reason_comes_first_even_if_it_was_found_last() -> None:
+    met = {"activity": {"name": "fresh"}, "status": "succeeded", "tolerance_met": False, "output": 7}
+    verdict, reasons = judged(findings(errors=["gold: timed out"]), **steady("after", [met]))
+    assert verdict is Verdict.ERROR
+    assert reasons == ("gold: timed out", "steady state after the method: fresh: got 7")
 
 
-@pytest.mark.parametrize(
-    ("probes", "words"),
-    [
-        ([{"activity": {"name": "fresh"}, "status": "succeeded", "tolerance_met": False, "output": 7}], "fresh: got 7"),
-        ([{"activity": {"name": "fresh"}, "status": "failed", "exception": ["Traceback", " boom "]}], "fresh failed: boom"),
-        ([{"activity": {"name": "fresh"}, "status": "failed"}], "fresh failed: no reason given"),
-        ([], "no probe ran"),
-    ],
-)  # fmt: skip
 @pytest.mark.parametrize(
     ("when", "verdict"), [("before", Verdict.BASELINE_NOT_MET), ("after", Verdict.DEVIATED)]
 )
-def test_the_probe_that_missed_the_steady_state_is_named(
-    probes: list[dict[str, Any]], words: str, when: str, verdict: Verdict
+def test_a_steady_state_that_raised_or_had_no_probe_is_not_met(when: str, verdict: Verdict) -> None:
+    failed = {"activity": {"name": "fresh"}, "status": "failed", "exception": ["Traceback", "E: refused\n"]}
+    assert judged(GOOD, **steady(when, [failed])) == (
+        verdict, (f"steady state {when} the method: fresh failed: E: refused",)
+    )  # fmt: skip
+    silent = {"activity": {"name": "fresh"}, "status": "failed"}
+    assert judged(GOOD, **steady(when, [silent]))[1] == (
+        f"steady state {when} the method: fresh failed: no reason given",
+    )
+    for none in (None, []):
+        assert judged(GOOD, **steady(when, none)) == (
+            verdict, (f"steady state {when} the method: no probe ran",)
+        )  # fmt: skip
+
+
+def test_only_the_probes_that_missed_are_named() -> None:
+    good = {"activity": {"name": "whole"}, "status": "succeeded", "tolerance_met": True}
+    bad = {"activity": {"name": "fresh"}, "status": "succeeded", "tolerance_met": False, "output": 7}
+    assert judged(GOOD, **steady("after", [good, bad]))[1] == ("steady state after the method: fresh: got 7",)
+
+
+def test_a_journal_without_steady_states_or_steps_is_judged_by_the_rest() -> None:
+    assert judge({"status": "completed"}, GOOD).verdict is Verdict.PASSED
+    assert judge({"status": "completed", "steady_states": {"before": None}}, GOOD).verdict is Verdict.PASSED
+
+
+def test_the_last_line_of_an_exception_is_the_reason_and_a_step_without_an_end_says_so() -> None:
+    steps = [
+        {"status": "failed", "activity": {"name": "a"}, "exception": ["Traceback", "E: no\n"]},
+        {"activity": {"name": "b"}},
+    ]
+    assert judged(GOOD, run=steps) == (Verdict.ERROR, ("a: E: no", "b: it never ended"))
+
+
+def test_a_step_that_failed_before_the_run_was_interrupted_is_still_an_error() -> None:
+    steps = [{"status": "failed", "activity": {"name": "a"}, "exception": ["E: no"]}]
+    assert judged(GOOD, status="interrupted", run=steps)[0] is Verdict.ERROR
+    assert judged(GOOD, status="interrupted", run=[{"activity": {"name": "a"}}])[0] is Verdict.INTERRUPTED
+
+
+def test_a_step_is_forgiven_only_for_its_own_fault_that_says_why_it_failed() -> None:
+    what = f"{FAULT.kind} {FAULT.target}"
+    steps = [{"status": "failed", "activity": {"name": "a"}, "exception": [f"{what}: no"]}]
+    failed = fault(verified_start_ns=None, error="no")
+    assert judged(findings(faults=failed), run=steps)[0] is Verdict.FAULT_NOT_VERIFIED
+    assert (
+        judged(findings(faults=[*failed, FAULT], faults_expected=2), run=steps)[0]
+        is Verdict.FAULT_NOT_VERIFIED
+    )
+    assert judged(findings(faults=fault(verified_start_ns=None)), run=steps)[0] is Verdict.ERROR
+
+
+def test_a_safeguards_own_words_are_the_reason_of_an_abort() -> None:
+    assert judged(findings(aborted="disk: 96 %"), status="aborted") == (Verdict.ABORTED, ("disk: 96 %",))
+
+
+def test_faults_that_never_began_are_counted_unless_the_run_ended_early() -> None:
+    found = findings(faults=[FAULT], faults_expected=3)
+    assert judged(found) == (Verdict.FAULT_NOT_VERIFIED, ("2 of 3 faults never began",))
+    assert judged(found, status="interrupted") == (Verdict.INTERRUPTED, ("Chaos Toolkit says interrupted",))
+
+
+def test_a_faults_own_error_is_told_and_its_absence_leaves_no_trace() -> None:
+    what = f"{FAULT.kind} {FAULT.target} wasn't seen to be undone"
+    assert judged(findings(faults=fault(verified_end_ns=None)))[1] == (what,)
+    assert judged(findings(faults=fault(verified_end_ns=None, error="no")))[1] == (f"{what}: no",)
+
+
+def test_losses_at_the_source_and_no_messages_are_told_in_words() -> None:
+    lost = findings(source_loss={"missed_at_source": 2, "unacknowledged": 1}, tiers=tiers(lost=3))
+    assert judged(lost)[1] == (
+        "2 messages missed at the source (budget 0)",
+        "1 messages never acknowledged (budget 0)",
+    )
+    assert judged(findings(load=None))[1] == ("no message was sent: nothing was tested",)
+
+
+def test_a_recovery_is_within_its_budget_up_to_the_very_end_of_its_uncertainty() -> None:
+    assert judged(findings(recovery=recovery(recovery_s=9.5, uncertainty_s=0.5)))[0] is Verdict.PASSED
+    assert judged(findings(recovery=recovery(recovery_s=9.5, uncertainty_s=0.625)))[0] is Verdict.DEVIATED
+
+
+@pytest.mark.parametrize(
+    ("last_stale_s", "verdict"),
+    [(None, Verdict.ERROR), (10.0, Verdict.ERROR), (10.5, Verdict.DEVIATED)],
+)
+def test_a_tier_last_seen_stale_within_the_budget_was_not_watched_for_long_enough(
+    last_stale_s: float | None, verdict: Verdict
 ) -> None:
-    met = {"activity": {"name": "healthy"}, "status": "succeeded", "tolerance_met": True, "output": True}
-    state = {"steady_state_met": False, "probes": [met, *probes] if probes else []}
-    states = {"before": {"steady_state_met": True}, "after": {"steady_state_met": True}} | {when: state}
-    judgement = judge({**JOURNAL, "steady_states": states}, GOOD)
-    assert judgement.verdict is verdict
-    assert judgement.reasons == (f"steady state {when} the method: {words}",)
+    late = recovery(outcome="not-recovered", recovery_s=None, last_stale_s=last_stale_s)
+    assert judged(findings(recovery=late))[0] is verdict
+    tight = findings(recovery=late, budget=Budget(recovery_s=0.5))
+    assert judged(tight)[0] is (Verdict.ERROR if last_stale_s is None else Verdict.DEVIATED)
 
 
-def test_an_activity_is_excused_only_by_its_own_fault() -> None:
-    other = msgspec.structs.replace(FAULT, target="clickhouse")
-    failing = msgspec.structs.replace(FAULT, verified_start_ns=None, error="no")
-    found = findings(faults=[failing, other], faults_expected=2)
-    assert judge({**JOURNAL, **FAILED_FAULT}, found).reasons == (
-        "restart redpanda wasn't seen to take effect: no",
+def test_a_fault_is_named_with_a_recovery_only_where_there_are_several() -> None:
+    slow = recovery(recovery_s=12.0)
+    (one,) = judged(findings(recovery=slow))[1]
+    assert one == "topic took 12.00 s ± 0.01 to be fresh again (budget 10 s)"
+    (two,) = judged(findings(recovery=slow, faults=[FAULT, FAULT], faults_expected=2))[1]
+    assert (
+        two == f"topic took 12.00 s ± 0.01 to be fresh again after {FAULT.kind} {FAULT.target} (budget 10 s)"
     )
-    verified = findings(faults=[msgspec.structs.replace(FAULT, error="no"), other], faults_expected=2)
-    assert judge({**JOURNAL, **FAILED_FAULT}, verified).verdict is Verdict.ERROR
 
 
-def test_without_a_budget_for_recovery_no_time_counts_against_a_run() -> None:
-    found = findings(budget=Budget(), recovery=recovery(recovery_s=1e6))
-    assert judge(JOURNAL, found).verdict is Verdict.PASSED
+def test_without_a_budget_of_recovery_nobody_asks_for_its_measurement() -> None:
+    assert judged(findings(budget=Budget(recovery_s=None), recovery=[]))[0] is Verdict.PASSED
 
 
-def test_of_several_faults_the_one_is_named_that_a_tier_was_slow_after() -> None:
-    slow = recovery(recovery_s=12.0, fault=1)
-    two = findings(
-        recovery=slow, faults=[FAULT, msgspec.structs.replace(FAULT, target="clickhouse")], faults_expected=2
-    )
-    assert judge(JOURNAL, two).reasons == (
-        "topic took 12.00 s ± 0.01 to be fresh again after restart clickhouse (budget 10 s)",
-    )
-    one = findings(recovery=recovery(recovery_s=12.0))
-    assert judge(JOURNAL, one).reasons == ("topic took 12.00 s ± 0.01 to be fresh again (budget 10 s)",)
-
-
-def test_what_never_was_accounted_for_is_told_once() -> None:
-    judgement = judge(JOURNAL, findings(tiers=[], recovery=[]))
-    assert judgement.reasons == ("topic: not accounted for", "gold: not accounted for")
-
-
-def test_losses_at_the_source_are_called_by_their_cause() -> None:
-    found = findings(
-        source_loss={"missed_at_source": 3, "unacknowledged": 2}, tiers=tiers(lost=5, delivered=95)
-    )
-    assert judge(JOURNAL, found).reasons == (
-        "3 messages missed at the source (budget 0)",
-        "2 messages never acknowledged (budget 0)",
+def test_an_abort_stays_one_though_neither_account_nor_recovery_was_made() -> None:
+    assert (
+        judged(findings(tiers=[], recovery=[], aborted="disk: 96 %"), status="aborted")[0] is Verdict.ABORTED
     )
