@@ -331,7 +331,8 @@ def main() -> int:
                     progress(
                         f"  {number + 1}: {kind}: recorder {values['CPU recorder']:.2f} %, "
                         f"ClickHouse {values['CPU ClickHouse']:.2f} % of a core, "
-                        f"p50 {values['latency p50, ms']:.0f} ms, p99 {values['latency p99, ms']:.0f} ms of {values['messages']:.0f} messages"
+                        f"p50 {values['latency p50, ms']:.0f} ms, p99 {values['latency p99, ms']:.0f} ms "
+                        f"of {values['messages']:.0f} messages"
                     )
     except KeyboardInterrupt:
         progress("ended by Ctrl-C; the platform was taken down")
