@@ -55,11 +55,10 @@ def run(
     from chaosp7.suite.job import records  # noqa: PLC0415
     from chaosp7.suite.lanes import lanes  # noqa: PLC0415
     from chaosp7.suite.record import SuiteRecord, write_suite  # noqa: PLC0415
-    from chaosp7.suite.rendering import check_formats, render  # noqa: PLC0415
+    from chaosp7.suite.rendering import render  # noqa: PLC0415
     from chaosp7.suite.runner import SuiteRunner  # noqa: PLC0415
 
     formats = {"junit": junit, "json": as_json, "markdown": markdown}
-    check_formats(formats)
     env = _platform(platform, parallel)
     reports = reports.absolute()
     suite = SuiteRecord(
@@ -83,7 +82,7 @@ def run(
     verdict = gravest([one.verdict for one in suite.runs], interrupted=suite.interrupted)
     suite.verdict, suite.exit_code, suite.ended_at = str(verdict), EXIT_CODES[verdict], _now()
     write_suite(suite, folder)
-    written = render([reports / r.folder for r in suite.runs if r.folder], folder / "report.html", formats)
+    written = render(suite.runs, reports, {"html": folder / "report.html", **formats})
     for one in suite.runs:
         reasons = f": {one.reasons[0]}" if one.reasons else ""
         click.echo(f"{one.experiment}: {one.verdict or 'not run'}{reasons}")

@@ -108,6 +108,7 @@ def before_experiment_control(
             return
         run = Run(model, plan)
         open_run(run)
+        run.ending.hear_ctrl_c()
         run.told = StatusWriter.begin(run)
         run.start()
     except Exception as error:
@@ -189,8 +190,6 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
     run = current_run()
     run.stages.enter(Stage.CONCLUDING)
     run.unguard()
-    if state["status"] == "interrupted":
-        run.ending.over.set()  # faults in the background have nothing to wait for any more
     if run.ending.reason is not None:
         state["status"] = "aborted"
     try:

@@ -28,6 +28,8 @@ from chaosp7.run.plan import RunPlan
 from chaosp7.run.proxy_tax import measure_proxy_tax
 from chaosp7.run.reports import load_report, recovery_reports, tier_reports
 from chaosp7.run.rest import until_at_rest
+from chaosp7.run.run_series import series_of_run
+from chaosp7.run.series import write as write_series
 from chaosp7.run.status import Stage, Stages
 from chaosp7.run.verdict import Findings, judge
 from chaosp7.safety.fault_ledger import FaultLedger
@@ -302,7 +304,18 @@ class Run:
         )
         if self.folder.name:  # a run that failed before it had one has nothing to show
             ev.write(evidence, self.folder / "evidence.json")
+            self._write_series(evidence)
         return evidence
+
+    def _write_series(self, evidence: ev.Evidence) -> None:
+        """Write what charts are drawn from; no verdict depends on it, nor on whether it succeeds."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.stop()
+            write_series(series_of_run(self._recorder, self._accounts, evidence), self.folder / "series.json")
+        except Exception:
+            logger.exception("There will be no charts: the time series can't be written")
 
     def release(self) -> None:
         """End load and recorder, undo what is left of faults, leave the platform as it was found."""
