@@ -15,6 +15,7 @@
     ├── MeasurementError       something can't be measured: never to be read as "nothing lost"
     │   ├── LedgerError        the ledger is missing, truncated, damaged or can't be written
     │   └── ReaderError        a tier can't be read
+    ├── ReportError            a report can't be written
     └── RunError               an activity needs a run that isn't there
 """
 
@@ -31,6 +32,7 @@ __all__ = [
     "PortInUseError",
     "ProvisionError",
     "ReaderError",
+    "ReportError",
     "RunError",
     "SilentError",
 ]
@@ -86,6 +88,10 @@ class LedgerError(MeasurementError):
 
 class ReaderError(MeasurementError):
     """A tier can't be read."""
+
+
+class ReportError(ChaosP7Error):
+    """A report can't be written."""
 
 
 class RunError(ChaosP7Error):

@@ -25,12 +25,15 @@ from chaoslib.exceptions import InterruptExecution
 from chaoslib.types import Dry
 from rich.console import Console
 
+from chaosp7.child import ignore_interrupts
 from chaosp7.errors import ChaosP7Error
 from chaosp7.run.current import close_run, current_run, open_run
 from chaosp7.run.ending import EXIT_GRACEFULLY
 from chaosp7.run.planned import PlannedRun
 from chaosp7.run.resolve import resolve
 from chaosp7.run.run import Run
+from chaosp7.run.status import Stage
+from chaosp7.run.status_writer import StatusWriter
 from chaosp7.run.summary import print_summary
 
 __all__ = [
@@ -38,6 +41,7 @@ __all__ = [
     "after_method_control",
     "before_experiment_control",
     "before_method_control",
+    "before_rollback_control",
 ]
 
 logger = logging.getLogger("chaostoolkit")
@@ -104,6 +108,8 @@ def before_experiment_control(
             return
         run = Run(model, plan)
         open_run(run)
+        run.ending.hear_ctrl_c()
+        run.told = StatusWriter.begin(run)
         run.start()
     except Exception as error:
         # Anything but InterruptExecution would be swallowed, and the method run unmeasured.
@@ -154,6 +160,17 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
         raise SystemExit(EXIT_GRACEFULLY)  # nobody wants the steady state of a run that is aborted
 
 
+def before_rollback_control(context: Mapping[str, Any], **_: Any) -> None:
+    """Let nothing interrupt what cleans up.
+
+    Args:
+        context: the experiment.
+    """
+    if not _dry(context):
+        ignore_interrupts()
+        current_run().stages.enter(Stage.ROLLBACKS)
+
+
 def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], **_: Any) -> None:
     """Judge, write the evidence, print the result, and leave the platform as it was found.
 
@@ -169,7 +186,9 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         state[JOURNAL_KEY] = {"verdict": None, "dry": dry, "reasons": ["dry run: nothing was tested"]}
         close_run()
         return
+    ignore_interrupts()
     run = current_run()
+    run.stages.enter(Stage.CONCLUDING)
     run.unguard()
     if run.ending.reason is not None:
         state["status"] = "aborted"
@@ -178,14 +197,15 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         state[JOURNAL_KEY] = {
             "verdict": evidence.verdict,
             "reasons": evidence.reasons,
-            "evidence": str(run.folder / "evidence.json"),
+            **({"evidence": str(run.folder / "evidence.json")} if run.folder.name else {}),
             "tiers": msgspec.to_builtins([msgspec.structs.replace(t, ranges=[]) for t in evidence.tiers]),
             "recovery": msgspec.to_builtins(evidence.recovery),
         }
         if evidence.verdict != "passed" and state["status"] == "completed" and not state["deviated"]:
             state["status"] = "failed"  # or else `chaos run` would end with exit code 0
         print_summary(evidence, _console())
-        logger.info("Evidence: %s", run.folder / "evidence.json")
+        if run.folder.name:
+            logger.info("Evidence: %s", run.folder / "evidence.json")
     except Exception as error:
         # A control's exception is swallowed by Chaos Toolkit: without this the run would count as passed.
         logger.exception("the evidence can't be concluded")
@@ -193,6 +213,8 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         state["status"] = "failed"
     finally:
         run.release()
+        if run.told is not None:
+            run.told.stop()
         close_run()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from chaosp7.child import started_in
 from chaosp7.errors import ConfigError
 from chaosp7.platform.consistency import Where, inconsistencies
 from chaosp7.platform.model import Platform
@@ -92,11 +93,11 @@ def find(name_or_path: str | Path | None = None) -> Path:
     """
     wanted = str(name_or_path or os.environ.get(PLATFORM_ENV) or "embedded")
     if Path(wanted).suffix in {".yaml", ".yml"} or os.sep in wanted:
-        candidates = [Path(wanted)]
+        candidates = [started_in() / wanted]
     else:
         shipped = Path(str(resources.files("chaosp7"))) / "platforms"
         in_repository = Path(str(resources.files("chaosp7"))).parent / "platforms"
-        folders = [Path("platforms"), shipped, in_repository]
+        folders = [started_in() / "platforms", shipped, in_repository]
         candidates = [folder / f"{wanted}.yaml" for folder in folders]
     for candidate in candidates:
         if candidate.is_file():

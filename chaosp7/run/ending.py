@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from chaosp7.errors import HealError
 
@@ -59,6 +60,21 @@ class Ending:
         chaos_toolkit_listens = callable(signal.getsignal(signal.SIGUSR1))
         if main is not None and chaos_toolkit_listens and not self._too_late.is_set():
             signal.pthread_kill(main, signal.SIGUSR1)
+
+    def hear_ctrl_c(self) -> None:
+        """Have Ctrl-C end the faults' waiting as well; only in the main thread.
+
+        Chaos Toolkit waits for what it runs in the background before it lets an interrupted method go.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        if not callable(before):
+            return  # whoever has started this wants none
+
+        def end(signum: int, frame: FrameType | None) -> None:
+            self.over.set()
+            before(signum, frame)
+
+        signal.signal(signal.SIGINT, end)
 
     def let_finish(self) -> None:
         """From now on leave the main thread alone: it is past what could be interrupted."""

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaosp7.account.readers.topic import end_offsets
 from chaosp7.errors import ChaosP7Error, HealError, MeasurementError, PlatformError, RunError
@@ -15,6 +15,7 @@ from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.model import Part, Platform
 from chaosp7.recorder.recorder import Recorder
 from chaosp7.recorder.source import Source
+from chaosp7.recorder.timeline import Timeline
 from chaosp7.run import evidence as ev
 from chaosp7.run.accounting import Accounting, Accounts
 from chaosp7.run.candles_at_rest import candles_at_rest
@@ -27,11 +28,17 @@ from chaosp7.run.plan import RunPlan
 from chaosp7.run.proxy_tax import measure_proxy_tax
 from chaosp7.run.reports import load_report, recovery_reports, tier_reports
 from chaosp7.run.rest import until_at_rest
+from chaosp7.run.run_series import series_of_run
+from chaosp7.run.series import write as write_series
+from chaosp7.run.status import Stage, Stages
 from chaosp7.run.verdict import Findings, judge
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.guard import Guard
 from chaosp7.safety.heal import heal, ledger_of, leftovers
 from chaosp7.safety.safeguards import Safeguards
+
+if TYPE_CHECKING:
+    from chaosp7.run.status_writer import StatusWriter
 
 __all__ = ["Run"]
 
@@ -64,6 +71,8 @@ class Run:
         self.recovery: list[ev.RecoveryReport] = []
         self.finished = False
         self.ending = Ending()
+        self.stages = Stages()
+        self.told: StatusWriter | None = None
         self._safeguards = Safeguards(plan.safeguards, self._abort)
         self.folder = Path()
         self._clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
@@ -116,6 +125,7 @@ class Run:
         self._recorder = Recorder(self.model, source, bootstrap, starts, clickhouse, candles)
         self._recorder.start()
         self._phases.append(ev.Phase(name="start", start_ns=begun_ns, end_ns=time.monotonic_ns()))
+        self.stages.enter(Stage.STEADY_STATE)
         logger.info("Load of %g messages/s begun; evidence goes to %s", self.plan.rate_per_s, self.folder)
 
     @property
@@ -135,6 +145,7 @@ class Run:
 
     def guard_method(self) -> None:
         """Begin to ask the safeguards: from now on one that is missed ends the run."""
+        self.stages.enter(Stage.METHOD)
         self._safeguards.start()
 
     def unguard(self) -> None:
@@ -168,6 +179,11 @@ class Run:
             raise RunError("the run hasn't begun")
         return self._recorder
 
+    @property
+    def timelines(self) -> Mapping[str, Timeline]:
+        """What is visible at each tier; empty before the run has begun."""
+        return self._recorder.timelines if self._recorder is not None else {}
+
     def finish(self) -> None:
         """Let the load end, drain, account, measure. The second call does nothing.
 
@@ -181,17 +197,21 @@ class Run:
         self.finished = True
         self._accounts = None  # one of mid-run must never pass for the final one
         begun_ns = time.monotonic_ns()
+        self.stages.enter(Stage.LOAD)
         load = self._end_load(self._load)
         self._phases.append(ev.Phase(name="load", start_ns=load.start_ns, end_ns=load.end_ns))
         logger.info("Load ended after %s messages; draining", f"{load.messages:,}")
+        self.stages.enter(Stage.DRAIN)
         self._drained = until_at_rest(
             self.model, self.recorder, self.driver.bootstrap, self.plan.drain_deadline_s
         )
         self.recorder.stop()
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         logger.info("Accounting for every message at every tier")
+        self.stages.enter(Stage.ACCOUNT)
         self._accounts = self._account(self._accounting)
         self.recovery = self.recovery_of()
+        self.stages.enter(Stage.STEADY_STATE_AFTER)
 
     def recovery_of(self, exchanges: Collection[str] | None = None) -> list[ev.RecoveryReport]:
         """Return each tier's recovery from each fault that was seen to take effect.
@@ -280,8 +300,20 @@ class Run:
             recovery=self.recovery,
             proxy_tax=self._proxy_tax,
         )
-        ev.write(evidence, self.folder / "evidence.json")
+        if self.folder.name:  # a run that failed before it had one has nothing to show
+            ev.write(evidence, self.folder / "evidence.json")
+            self._write_series(evidence)
         return evidence
+
+    def _write_series(self, evidence: ev.Evidence) -> None:
+        """Write what charts are drawn from; no verdict depends on it, nor on whether it succeeds."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.stop()
+            write_series(series_of_run(self._recorder, self._accounts, evidence), self.folder / "series.json")
+        except Exception:
+            logger.exception("There will be no charts: the time series can't be written")
 
     def release(self) -> None:
         """End load and recorder, undo what is left of faults, leave the platform as it was found."""

@@ -1,0 +1,199 @@
+"""Runs as they lie on disk: evidence, journal and series, or why one of them is missing.
+
+A run that left no evidence, or one that can't be read, is a run all the same: its verdict is then
+``error`` or what the journal says, and never ``passed``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosp7.errors import ConfigError
+from chaosp7.run import evidence as ev
+from chaosp7.run import series as se
+from chaosp7.run.verdict import Verdict
+
+__all__ = ["RunRecord", "find_runs", "read_run", "read_runs"]
+
+EVIDENCE, JOURNAL, SERIES = "evidence.json", "journal.json", "series.json"
+
+#: Where a run's folder begins, by its ledger, if it got no further.
+_TRACES = (EVIDENCE, JOURNAL, SERIES, "ledger.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        folder: where it lies.
+        run_id: its name.
+        experiment: what was run, as far as that is known.
+        verdict: the gravest that evidence, journal or their absence give.
+        reasons: for it.
+        evidence: None if there is none that can be read.
+        journal: None if there is none that can be read, or none that is this run's.
+        series: None if there are none that can be read.
+        missing: why something above is None, in words.
+    """
+
+    folder: Path
+    run_id: str
+    experiment: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    evidence: ev.Evidence | None
+    journal: Mapping[str, Any] | None
+    series: se.Series | None
+    missing: tuple[str, ...]
+
+
+def find_runs(paths: Sequence[Path]) -> list[Path]:
+    """Return the folders of the runs in or under some paths, each once, in the order of their names.
+
+    Args:
+        paths: folders of runs, folders above them, or files of evidence.
+
+    Raises:
+        ConfigError: if a path isn't there, or holds no run.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise ConfigError(f"{path}: no such file or folder")
+        runs = [path.parent] if path.is_file() else sorted(_runs_under(path))
+        if not runs:
+            raise ConfigError(f"{path}: there is no run in it (no {EVIDENCE}, no {JOURNAL})")
+        found.update(dict.fromkeys(run.resolve() for run in runs))
+    return list(found)
+
+
+def _runs_under(folder: Path) -> Iterator[Path]:
+    with_traces = {path.parent for name in _TRACES for path in folder.rglob(name)}
+    for run in with_traces:
+        # A journal lies where the run was started: its evidence, if there is any, lies below.
+        if (run / EVIDENCE).exists() or not any(run in other.parents for other in with_traces):
+            yield run
+
+
+def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
+    """Read all runs in or under some paths.
+
+    Raises:
+        ConfigError: if a path isn't there, or holds no run.
+    """
+    return [read_run(folder) for folder in find_runs(paths)]
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read what a run left in its folder; what is missing or broken is told, never raised.
+
+    Args:
+        folder: of the run. Its journal may also lie two folders above, where Chaos Toolkit puts it
+            when the reports go into ``reports/``, if it names this run.
+    """
+    missing: list[str] = []
+    evidence = _try(folder / EVIDENCE, ev.read, missing)
+    journal = _journal(folder, missing)
+    series = _try(folder / SERIES, se.read, missing)
+    if evidence is not None and evidence.schema_version > ev.SCHEMA_VERSION:
+        missing.append(f"{EVIDENCE}: schema {evidence.schema_version} is newer than this program")
+    verdict, reasons = _verdict(evidence, journal, missing)
+    named = journal.get("experiment") if journal else None
+    title = named.get("title") if isinstance(named, Mapping) else None
+    return RunRecord(
+        folder=folder,
+        run_id=evidence.run_id if evidence else folder.name,
+        experiment=evidence.experiment if evidence else str(title or _experiment_of(folder.name)),
+        verdict=verdict,
+        reasons=tuple(reasons),
+        evidence=evidence,
+        journal=journal,
+        series=series,
+        missing=tuple(missing),
+    )
+
+
+def _experiment_of(name: str) -> str:
+    """Return the experiment in the name of a run's folder, ``20260101T000000.000-name``."""
+    stamp, dash, rest = name.partition("-")
+    return rest if dash and stamp[:8].isdigit() else name
+
+
+def _try(path: Path, reader: Any, missing: list[str]) -> Any:
+    try:
+        return reader(path)
+    except FileNotFoundError:
+        missing.append(f"{path.name} isn't there")
+    except (OSError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        missing.append(f"{path.name} can't be read: {error}")
+    return None
+
+
+def _journal(folder: Path, missing: list[str]) -> Mapping[str, Any] | None:
+    path = folder / JOURNAL
+    if path.exists():
+        found = _try(path, lambda file: json.loads(file.read_bytes()), missing)
+        if found is None or isinstance(found, Mapping):
+            return found
+        missing.append(f"{JOURNAL} is no journal")
+        return None
+    above = folder.parent.parent / JOURNAL
+    if above.exists():
+        found = _try(above, lambda file: json.loads(file.read_bytes()), [])
+        # The next run in the same place writes its own journal over it.
+        if (
+            isinstance(found, Mapping)
+            and Path(str(_ours(found).get("evidence", ""))).parent.name == folder.name
+        ):
+            return found
+    missing.append(f"{JOURNAL} isn't there")
+    return None
+
+
+def _ours(journal: Mapping[str, Any]) -> Mapping[str, Any]:
+    result = journal.get("x-chaosp7")
+    return result if isinstance(result, Mapping) else {}
+
+
+def _verdict(
+    evidence: ev.Evidence | None, journal: Mapping[str, Any] | None, missing: Sequence[str]
+) -> tuple[Verdict, list[str]]:
+    """Return the gravest verdict that anything speaks for."""
+    found: list[tuple[Verdict, list[str]]] = []
+    if evidence is None:
+        found.append((Verdict.ERROR, ["there is no evidence of this run"]))
+    else:
+        found.append((_known(evidence.verdict), evidence.reasons))
+        if evidence.verdict == Verdict.PASSED and not (
+            evidence.load and evidence.load.messages and evidence.tiers
+        ):
+            found.append((Verdict.ERROR, ["the evidence says passed, but accounts for no message"]))
+    found += [(Verdict.ERROR, [m]) for m in missing if m.startswith(EVIDENCE) and evidence is not None]
+    if journal is not None:
+        said = _ours(journal).get("verdict")
+        if said:
+            reasons = _ours(journal).get("reasons")
+            found.append((_known(said), [str(r) for r in reasons] if isinstance(reasons, list) else []))
+        status = journal.get("status")
+        if status in (Verdict.INTERRUPTED, Verdict.ABORTED):
+            # Only the evidence's error is graver; without evidence this is all that is known.
+            found = [f for f in found if evidence is not None or f[0] is not Verdict.ERROR or said]
+            found.append((Verdict(str(status)), [f"Chaos Toolkit says {status}"]))
+    order = list(Verdict)
+    verdict = min((f[0] for f in found), key=order.index)
+    reasons = [r for v, rs in sorted(found, key=lambda f: order.index(f[0])) for r in rs]
+    return verdict, list(
+        dict.fromkeys([*reasons, *(m for m in missing if evidence is None and m.startswith(EVIDENCE))])
+    )
+
+
+def _known(verdict: object) -> Verdict:
+    try:
+        return Verdict(str(verdict))
+    except ValueError:
+        return Verdict.ERROR

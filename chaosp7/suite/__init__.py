@@ -1,0 +1,1 @@
+"""Many experiments, one after the other: run, judge, compare, keep a history."""

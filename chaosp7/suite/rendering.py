@@ -1,0 +1,65 @@
+"""Have a suite's reports written, with the suite's own verdicts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaosp7.errors import ReportError
+from chaosp7.report import read_run
+from chaosp7.report.html import html as render_html
+from chaosp7.report.junit import junit as render_junit
+from chaosp7.report.markdown import markdown as render_markdown
+from chaosp7.report.plain import plain_json
+from chaosp7.run.verdict import Verdict
+from chaosp7.suite.record import RunRecord
+
+__all__ = ["render"]
+
+_FORMATS = {"html": render_html, "markdown": render_markdown, "junit": render_junit, "json": plain_json}
+
+
+def render(runs: Sequence[RunRecord], reports: Path, files: dict[str, Path | None]) -> list[Path]:
+    """Write the reports over the runs of a suite that have begun.
+
+    A run that left nothing is among them: the suite knows of it, and what it says of a run counts.
+
+    Args:
+        runs: of the suite.
+        reports: the folder of their folders.
+        files: ``html``, ``markdown``, ``junit`` and ``json`` to the files that are asked for.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ReportError: if a file can't be written.
+    """
+    records = [
+        dataclasses.replace(
+            read_run(reports / run.folder),
+            experiment=run.experiment,
+            verdict=Verdict(run.verdict),
+            reasons=tuple(run.reasons),
+        )
+        for run in runs
+        if run.folder and run.verdict
+    ]
+    written = []
+    for name, path in files.items():
+        if path is not None:
+            _write(path, _FORMATS[name](records))
+            written.append(path)
+    return written
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ReportError(f"{path} can't be written: {error}") from error

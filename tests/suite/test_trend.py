@@ -1,0 +1,93 @@
+"""The rule of regressions, and what is compared with what."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaosp7.suite.compare import compare
+from chaosp7.suite.history import trends
+from chaosp7.suite.history_page import page
+from chaosp7.suite.trend import AT_LEAST, LAST, Recovery, allowed_s, is_regression
+from tests.suite.evidences import evidence, recovery
+
+recoveries = st.builds(Recovery, st.floats(0, 100), st.floats(0, 1))
+earlier = st.lists(recoveries, min_size=AT_LEAST, max_size=25)
+
+
+@given(earlier)
+def test_a_run_no_slower_than_one_of_the_last_ten_is_none(runs: list[Recovery]) -> None:
+    assert all(is_regression(run, runs) is False for run in runs[-LAST:])
+
+
+@given(earlier, recoveries)
+def test_only_the_last_ten_count(runs: list[Recovery], new: Recovery) -> None:
+    assert (
+        is_regression(new, runs) == is_regression(new, [Recovery(1e9)] * 5 + runs[-LAST:]) or len(runs) < LAST
+    )
+
+
+@given(earlier, recoveries, st.floats(0, 100))
+def test_a_slower_run_is_marked_no_later(runs: list[Recovery], new: Recovery, more_s: float) -> None:
+    slower = Recovery(new.seconds + more_s, new.uncertainty_s)
+    assert not is_regression(new, runs) or is_regression(slower, runs)
+
+
+@given(earlier, recoveries, st.floats(0, 10))
+def test_more_uncertainty_never_makes_a_regression(
+    runs: list[Recovery], new: Recovery, more_s: float
+) -> None:
+    vaguer = Recovery(new.seconds, new.uncertainty_s + more_s)
+    assert is_regression(new, runs) or not is_regression(vaguer, runs)
+
+
+@given(earlier)
+def test_one_that_did_not_recover_is_slower_than_any_time(runs: list[Recovery]) -> None:
+    assert is_regression(Recovery(math.inf), runs)
+    assert not is_regression(Recovery(math.inf), [Recovery(math.inf)] * LAST)
+
+
+@given(st.lists(recoveries, max_size=AT_LEAST - 1), recoveries)
+def test_too_few_runs_allow_no_judgement(runs: list[Recovery], new: Recovery) -> None:
+    assert is_regression(new, runs) is None
+    assert allowed_s(runs) is None
+
+
+def test_a_history_marks_the_slow_run_and_only_compares_what_is_alike() -> None:
+    times = [3.0, 3.1, 2.9, 3.05, 3.0, 9.0]
+    runs = [evidence(f"{i}", recoveries=[recovery("topic", t)], wall_ns=i) for i, t in enumerate(times)]
+    (trend,) = trends(runs)
+    assert [point.regressions for point in trend.points] == [()] * 5 + [("topic",)]
+    assert "slower: topic" in page([trend], [])
+    faster_load = [evidence("x", recoveries=[recovery("topic", 9.0)], rate_per_s=1000)]
+    assert [t.points[-1].regressions for t in trends(runs[:5] + faster_load)] == [(), ()]
+    broken = evidence("x", verdict="error", recoveries=[recovery("topic", 9.0)])
+    assert trends([*runs[:5], broken])[0].points[-1].regressions == ()
+
+
+def test_names_in_the_page_are_text() -> None:
+    text = page(trends([evidence(experiment="<script>", verdict="<b>")]), ["<i>"])
+    assert not any(tag in text for tag in ("<script>", "<b>", "<i>"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "change"),
+    [
+        ((3.0, "recovered"), (3.1, "recovered"), "no difference shown"),
+        ((3.0, "recovered"), (3.5, "recovered"), "slower"),
+        ((3.5, "recovered"), (3.0, "recovered"), "faster"),
+        ((3.0, "recovered"), (None, "not-recovered"), "slower"),
+        ((None, "not-recovered"), (3.0, "recovered"), "faster"),
+        ((None, "not-recovered"), (None, "not-recovered"), "no difference shown"),
+        ((3.0, "recovered"), (None, "not-measured"), "not measured"),
+        ((3.0, "recovered"), (None, "never-stale"), "faster"),
+    ],
+)
+def test_sides_differ_only_beyond_their_uncertainties(
+    one: tuple[float | None, str], other: tuple[float | None, str], change: str
+) -> None:
+    left, right = ([evidence(recoveries=[recovery("topic", t, outcome=o)], lost=2)] for t, o in (one, other))
+    (found,) = compare(left, right)
+    assert found.tiers[0].change == change
+    assert found.tiers[0].one.lost == 2
