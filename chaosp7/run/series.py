@@ -162,7 +162,8 @@ def series_of(
     tiers: list[TierSeries] = []
     before: Visible | None = None
     for name, found in samples.items():
-        looks = list(replay(found, sends, lost.get(name, {}), load_start_ns, load_end_ns))
+        replayed = replay(found, sends, lost.get(name, {}), load_start_ns)
+        looks = [look for look in replayed if look.after_ns <= load_end_ns]  # then nothing should flow
         visible = visible_counts(found, sends)
         tiers.append(tier_series(name, looks, found, visible, before, sent, buckets))
         before = visible
@@ -195,14 +196,18 @@ def tier_series(
 
     Args:
         name: the tier.
-        looks: its freshness, a look per sample.
+        looks: its freshness while the load ran, a look per sample.
         samples: what they were made from.
         visible: how many messages it showed by when.
         before: the same of the tier before; None for the first.
         sent: send times of all messages, ascending.
         buckets: the run's time, cut into pieces.
     """
-    fresh = [(look.after_ns, look.freshness_ns) for look in looks if look.freshness_ns is not None]
+    fresh = [
+        (look.after_ns, max(0, look.after_ns - look.oldest_ns))
+        for look in looks
+        if look.oldest_ns is not None
+    ]
     ages = np.array(fresh, dtype=np.int64).reshape(-1, 2)
     missing = np.maximum(0, np.searchsorted(sent, visible.times_ns, side="right") - visible.counts)
     lag = missing if before is None else np.maximum(0, before.at(visible.times_ns) - visible.counts)
