@@ -7,22 +7,20 @@ A run that left no evidence, or one that can't be read, is a run all the same: i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosp7.errors import ConfigError
 from chaosp7.run import evidence as ev
 from chaosp7.run import series as se
 from chaosp7.run.verdict import Verdict
 
-__all__ = ["RunRecord", "find_runs", "read_run", "read_runs"]
+__all__ = ["RunRecord", "read_run"]
 
 EVIDENCE, JOURNAL, SERIES = "evidence.json", "journal.json", "series.json"
 
 #: Where a run's folder begins, by its ledger, if it got no further.
-_TRACES = (EVIDENCE, JOURNAL, SERIES, "ledger.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +48,6 @@ class RunRecord:
     journal: Mapping[str, Any] | None
     series: se.Series | None
     missing: tuple[str, ...]
-
-
-def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Return the folders of the runs in or under some paths, each once, in the order of their names.
-
-    Args:
-        paths: folders of runs, folders above them, or files of evidence.
-
-    Raises:
-        ConfigError: if a path isn't there, or holds no run.
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        if not path.exists():
-            raise ConfigError(f"{path}: no such file or folder")
-        runs = [path.parent] if path.is_file() else sorted(_runs_under(path))
-        if not runs:
-            raise ConfigError(f"{path}: there is no run in it (no {EVIDENCE}, no {JOURNAL})")
-        found.update(dict.fromkeys(run.resolve() for run in runs))
-    return list(found)
-
-
-def _runs_under(folder: Path) -> Iterator[Path]:
-    with_traces = {path.parent for name in _TRACES for path in folder.rglob(name)}
-    for run in with_traces:
-        # A journal lies where the run was started: its evidence, if there is any, lies below.
-        if (run / EVIDENCE).exists() or not any(run in other.parents for other in with_traces):
-            yield run
-
-
-def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
-    """Read all runs in or under some paths.
-
-    Raises:
-        ConfigError: if a path isn't there, or holds no run.
-    """
-    return [read_run(folder) for folder in find_runs(paths)]
 
 
 def read_run(folder: Path) -> RunRecord:

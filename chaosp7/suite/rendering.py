@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaosp7.errors import ReportError
-from chaosp7.report import read_run
-from chaosp7.report.html import html as render_html
 from chaosp7.report.junit import junit as render_junit
 from chaosp7.report.markdown import markdown as render_markdown
 from chaosp7.report.plain import plain_json
+from chaosp7.report.records import read_run
 from chaosp7.run.verdict import Verdict
 from chaosp7.suite.record import RunRecord
 
 __all__ = ["render"]
 
-_FORMATS = {"html": render_html, "markdown": render_markdown, "junit": render_junit, "json": plain_json}
+_FORMATS = {"markdown": render_markdown, "junit": render_junit, "json": plain_json}
 
 
-def render(runs: Sequence[RunRecord], reports: Path, files: dict[str, Path | None]) -> list[Path]:
+def render(runs: Sequence[RunRecord], reports: Path, files: Sequence[tuple[str, Path | None]]) -> list[Path]:
     """Write the reports over the runs of a suite that have begun.
 
     A run that left nothing is among them: the suite knows of it, and what it says of a run counts.
@@ -28,7 +27,7 @@ def render(runs: Sequence[RunRecord], reports: Path, files: dict[str, Path | Non
     Args:
         runs: of the suite.
         reports: the folder of their folders.
-        files: ``html``, ``markdown``, ``junit`` and ``json`` to the files that are asked for.
+        files: ``markdown``, ``junit`` or ``json``, and the file that is asked for, if any.
 
     Returns:
         What was written.
@@ -47,7 +46,7 @@ def render(runs: Sequence[RunRecord], reports: Path, files: dict[str, Path | Non
         if run.folder and run.verdict
     ]
     written = []
-    for name, path in files.items():
+    for name, path in files:
         if path is not None:
             _write(path, _FORMATS[name](records))
             written.append(path)
