@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from chaosp7.errors import ReportError
@@ -11,8 +12,9 @@ from chaosp7.report.junit import junit as render_junit
 from chaosp7.report.markdown import markdown as render_markdown
 from chaosp7.report.plain import plain_json
 from chaosp7.report.records import RunRecord, read_run, read_runs
+from chaosp7.report.sentences import suite_sentence, suite_verdict
 
-__all__ = ["RunRecord", "read_run", "read_runs", "write"]
+__all__ = ["RunRecord", "read_run", "read_runs", "suite_sentence", "suite_verdict", "write"]
 
 
 def write(
@@ -55,5 +57,6 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="replace")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise ReportError(f"{path} can't be written: {error}") from error

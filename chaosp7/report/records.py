@@ -99,6 +99,8 @@ def read_run(folder: Path) -> RunRecord:
     missing: list[str] = []
     evidence = _try(folder / EVIDENCE, ev.read, missing)
     journal = _journal(folder, missing)
+    if journal is None and evidence is None and not (folder / JOURNAL).exists():
+        missing.append(f"{JOURNAL} isn't there")  # else the evidence holds the verdict that was made of it
     series = _try(folder / SERIES, se.read, missing)
     if evidence is not None and evidence.schema_version > ev.SCHEMA_VERSION:
         missing.append(f"{EVIDENCE}: schema {evidence.schema_version} is newer than this program")
@@ -151,7 +153,6 @@ def _journal(folder: Path, missing: list[str]) -> Mapping[str, Any] | None:
             and Path(str(_ours(found).get("evidence", ""))).parent.name == folder.name
         ):
             return found
-    missing.append(f"{JOURNAL} isn't there")
     return None
 
 
