@@ -27,6 +27,7 @@ _COMMANDS = {
     "plan": ("plan", "plan", "Print what an EXPERIMENT would do, and touch nothing."),
     "platform": ("platform", "platform", "Bring an embedded platform up and down, and look at it."),
     "provision": ("provision", "provision", "Get broker, Toxiproxy and S3 gateway into the per-user cache."),
+    "report": ("report", "report", "Write reports of runs from what they have saved."),
     "run": ("run", "run", "Run experiments, each in a `chaos run` of its own."),
     "validate": ("validate", "validate", "Check experiments, and touch nothing."),
 }

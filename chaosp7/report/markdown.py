@@ -5,6 +5,7 @@ Rows and columns are the tracker's own. What no run tested stays pending.
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections import Counter
@@ -58,8 +59,7 @@ def markdown(runs: Sequence[RunRecord]) -> str:
     bad = [run for run in runs if run.verdict is not Verdict.PASSED]
     if bad:
         lines = [
-            f"- `{escape(run.run_id)}`: **{run.verdict}**"
-            + "".join(f"\n  - {escape(r)}" for r in run.reasons)
+            f"- {escape(run.run_id)}: **{run.verdict}**" + "".join(f"\n  - {escape(r)}" for r in run.reasons)
             for run in bad
         ]
         parts += ["## Runs that didn't pass", "\n".join(lines)]
@@ -125,8 +125,8 @@ def _status(runs: Sequence[RunRecord]) -> str:
 
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
-    flat = " ".join(text.split())
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", flat)[:500]
+    flat = " ".join(text.split())[:500]
+    return html.escape(re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", flat), quote=False)
 
 
 def dated(wall_ns: int) -> str:

@@ -7,20 +7,22 @@ A run that left no evidence, or one that can't be read, is a run all the same: i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chaosp7.errors import ConfigError
 from chaosp7.run import evidence as ev
 from chaosp7.run import series as se
 from chaosp7.run.verdict import Verdict
 
-__all__ = ["RunRecord", "read_run"]
+__all__ = ["RunRecord", "find_runs", "read_run", "read_runs"]
 
 EVIDENCE, JOURNAL, SERIES = "evidence.json", "journal.json", "series.json"
 
 #: Where a run's folder begins, by its ledger, if it got no further.
+_TRACES = (EVIDENCE, JOURNAL, SERIES, "ledger.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,43 @@ class RunRecord:
     missing: tuple[str, ...]
 
 
+def find_runs(paths: Sequence[Path]) -> list[Path]:
+    """Return the folders of the runs in or under some paths, each once, in the order of their names.
+
+    Args:
+        paths: folders of runs, folders above them, or files of evidence.
+
+    Raises:
+        ConfigError: if a path isn't there, or holds no run.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise ConfigError(f"{path}: no such file or folder")
+        runs = [path.parent] if path.is_file() else sorted(_runs_under(path))
+        if not runs:
+            raise ConfigError(f"{path}: there is no run in it (no {EVIDENCE}, no {JOURNAL})")
+        found.update(dict.fromkeys(run.resolve() for run in runs))
+    return list(found)
+
+
+def _runs_under(folder: Path) -> Iterator[Path]:
+    with_traces = {path.parent for name in _TRACES for path in folder.rglob(name)}
+    for run in with_traces:
+        # A journal lies where the run was started: its evidence, if there is any, lies below.
+        if (run / EVIDENCE).exists() or not any(run in other.parents for other in with_traces):
+            yield run
+
+
+def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
+    """Read all runs in or under some paths.
+
+    Raises:
+        ConfigError: if a path isn't there, or holds no run.
+    """
+    return [read_run(folder) for folder in find_runs(paths)]
+
+
 def read_run(folder: Path) -> RunRecord:
     """Read what a run left in its folder; what is missing or broken is told, never raised.
 
@@ -60,6 +99,8 @@ def read_run(folder: Path) -> RunRecord:
     missing: list[str] = []
     evidence = _try(folder / EVIDENCE, ev.read, missing)
     journal = _journal(folder, missing)
+    if journal is None and evidence is None and not (folder / JOURNAL).exists():
+        missing.append(f"{JOURNAL} isn't there")  # else the evidence holds the verdict that was made of it
     series = _try(folder / SERIES, se.read, missing)
     if evidence is not None and evidence.schema_version > ev.SCHEMA_VERSION:
         missing.append(f"{EVIDENCE}: schema {evidence.schema_version} is newer than this program")
@@ -112,7 +153,6 @@ def _journal(folder: Path, missing: list[str]) -> Mapping[str, Any] | None:
             and Path(str(_ours(found).get("evidence", ""))).parent.name == folder.name
         ):
             return found
-    missing.append(f"{JOURNAL} isn't there")
     return None
 
 

@@ -10,7 +10,7 @@ from chaosp7.report.records import RunRecord
 from chaosp7.report.stats import at_source, lost_beyond_source, quantile, recovery_of_run_s, slowest
 from chaosp7.run.verdict import Verdict
 
-__all__ = ["plural", "run_sentence", "suite_sentence", "suite_verdict"]
+__all__ = ["plural", "run_sentence", "suite_sentence", "suite_sentences", "suite_verdict"]
 
 _MEANS = {
     Verdict.ERROR: "something that was to be measured wasn't",
@@ -37,13 +37,17 @@ def suite_verdict(runs: Sequence[RunRecord]) -> Verdict:
 
 def run_sentence(run: RunRecord) -> str:
     """Return a run's result in two or three short sentences."""
+    return " ".join(_run_sentences(run))
+
+
+def _run_sentences(run: RunRecord) -> list[str]:
     parts = []
     if run.verdict is Verdict.PASSED:
         parts.append("Everything was measured, and within its budget.")
     else:
         because = run.reasons[0] if run.reasons else _MEANS.get(run.verdict, "")
         parts.append(f"{run.verdict.capitalize()}: {because.rstrip('.')}.")
-    return " ".join([*parts, *_recovered(run), *_accounted(run)])
+    return [*parts, *_recovered(run), *_accounted(run)]
 
 
 def _recovered(run: RunRecord) -> list[str]:
@@ -73,11 +77,16 @@ def _accounted(run: RunRecord) -> list[str]:
 
 
 def suite_sentence(runs: Sequence[RunRecord]) -> str:
-    """Return the result of many runs in a sentence or two."""
+    """Return the result of many runs in a few sentences."""
+    return " ".join(suite_sentences(runs))
+
+
+def suite_sentences(runs: Sequence[RunRecord]) -> list[str]:
+    """Return the result of many runs, the verdict in the first sentence."""
     if not runs:
-        return "Nothing was tested: there are no runs."
+        return ["Nothing was tested: there are no runs."]
     if len(runs) == 1:
-        return run_sentence(runs[0])
+        return _run_sentences(runs[0])
     found = Counter(run.verdict for run in runs)
     experiments = len({run.experiment for run in runs})
     total = plural(len(runs), "run")
@@ -105,4 +114,4 @@ def suite_sentence(runs: Sequence[RunRecord]) -> str:
         parts.append(f"Of {plural(sent, 'message')} {sum(lost):,} were lost.")
     if len(lost) < len(runs):
         parts.append(f"{plural(len(runs) - len(lost), 'run')} accounted for no message.")
-    return " ".join(parts)
+    return parts

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from chaosp7.report.records import RunRecord
 from chaosp7.run.evidence import Evidence, RecoveryReport
 
-__all__ = ["at_source", "lost_beyond_source", "quantile", "recovery_of_run_s", "slowest"]
+__all__ = ["at_source", "lost_beyond_source", "quantile", "recoveries", "recovery_of_run_s", "slowest"]
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -51,7 +52,29 @@ def at_source(evidence: Evidence) -> int:
 
 
 def lost_beyond_source(evidence: Evidence | None) -> int | None:
-    """Return how many messages some tier lacks beside those of `at_source`; None if unaccounted."""
+    """Return how many messages some tier lacks beside those of `at_source`; None if unaccounted.
+
+    What one tier lost and a later one shows all the same counts: not every tier has it.
+    """
     if evidence is None or not evidence.tiers:
         return None
-    return max(0, max(t.lost + t.late for t in evidence.tiers) - at_source(evidence))
+    most = max(tier.lost + tier.late for tier in evidence.tiers)
+    somewhere = sum(tier.lost_here for tier in evidence.tiers)
+    return max(0, max(most, somewhere) - at_source(evidence))
+
+
+def recoveries(runs: Sequence[RunRecord]) -> dict[str, list[tuple[float, float]]]:
+    """Return tier -> recovery and uncertainty of each run, seconds.
+
+    A tier that never went stale has 0, one that wasn't seen to recover infinity.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    for run in runs:
+        for tier, report in slowest(run.evidence).items() if run.evidence else ():
+            if report.outcome == "never-stale":
+                found.setdefault(tier, []).append((0.0, report.uncertainty_s))
+            elif report.recovery_s is None:
+                found.setdefault(tier, []).append((math.inf, 0.0))
+            else:
+                found.setdefault(tier, []).append((report.recovery_s, report.uncertainty_s))
+    return found

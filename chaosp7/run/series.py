@@ -10,7 +10,8 @@ Times are seconds from the load's start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,7 +35,6 @@ __all__ = [
     "TierSeries",
     "read",
     "series_of",
-    "tier_series",
     "write",
 ]
 
@@ -159,13 +159,14 @@ def series_of(
     end_ns = max([load_end_ns, *(found[-1].after_ns for found in samples.values() if found)])
     buckets = Buckets.over(load_start_ns, end_ns, BUCKETS_MAX, _STEP_MIN_NS)
     sent = _send_times(sends)
+    last = [sends.last(i) for i in range(len(sends.feeds))]
     tiers: list[TierSeries] = []
     before: Visible | None = None
     for name, found in samples.items():
-        replayed = replay(found, sends, lost.get(name, {}), load_start_ns)
-        looks = [look for look in replayed if look.after_ns <= load_end_ns]  # then nothing should flow
+        looks = replay(found, sends, lost.get(name, {}), load_start_ns)
         visible = visible_counts(found, sends)
-        tiers.append(tier_series(name, looks, found, visible, before, sent, buckets))
+        ages = _ages(looks, last, load_end_ns)
+        tiers.append(_tier_series(name, ages, found, visible, before, sent, buckets))
         before = visible
     return Series(
         start_ns=load_start_ns,
@@ -183,32 +184,33 @@ def series_of(
     )
 
 
-def tier_series(
+def _ages(looks: Iterable[Look], last: Sequence[int], load_end_ns: int) -> npt.NDArray[np.int64]:
+    """Return when each look ended and how old the stalest feed's head was, as two columns.
+
+    A tier that shows everything only ages for as long as messages should flow.
+    """
+    found = [
+        (
+            look.after_ns,
+            min(look.after_ns, load_end_ns) - look.oldest_ns
+            if all(map(operator.ge, look.frontiers, last))
+            else look.after_ns - look.oldest_ns,
+        )
+        for look in looks
+        if look.oldest_ns is not None
+    ]
+    return np.maximum(0, np.array(found, dtype=np.int64).reshape(-1, 2))
+
+
+def _tier_series(
     name: str,
-    looks: Sequence[Look],
+    ages: npt.NDArray[np.int64],
     samples: Sequence[Sample],
     visible: Visible,
     before: Visible | None,
     sent: npt.NDArray[np.int64],
     buckets: Buckets,
 ) -> TierSeries:
-    """Return one tier's series.
-
-    Args:
-        name: the tier.
-        looks: its freshness while the load ran, a look per sample.
-        samples: what they were made from.
-        visible: how many messages it showed by when.
-        before: the same of the tier before; None for the first.
-        sent: send times of all messages, ascending.
-        buckets: the run's time, cut into pieces.
-    """
-    fresh = [
-        (look.after_ns, max(0, look.after_ns - look.oldest_ns))
-        for look in looks
-        if look.oldest_ns is not None
-    ]
-    ages = np.array(fresh, dtype=np.int64).reshape(-1, 2)
     missing = np.maximum(0, np.searchsorted(sent, visible.times_ns, side="right") - visible.counts)
     lag = missing if before is None else np.maximum(0, before.at(visible.times_ns) - visible.counts)
     return TierSeries(

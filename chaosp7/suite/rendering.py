@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaosp7.errors import ReportError
+from chaosp7.report.html import html as render_html
 from chaosp7.report.junit import junit as render_junit
 from chaosp7.report.markdown import markdown as render_markdown
 from chaosp7.report.plain import plain_json
@@ -16,7 +17,7 @@ from chaosp7.suite.record import RunRecord
 
 __all__ = ["render"]
 
-_FORMATS = {"markdown": render_markdown, "junit": render_junit, "json": plain_json}
+_FORMATS = {"html": render_html, "markdown": render_markdown, "junit": render_junit, "json": plain_json}
 
 
 def render(runs: Sequence[RunRecord], reports: Path, files: Sequence[tuple[str, Path | None]]) -> list[Path]:
@@ -27,7 +28,7 @@ def render(runs: Sequence[RunRecord], reports: Path, files: Sequence[tuple[str, 
     Args:
         runs: of the suite.
         reports: the folder of their folders.
-        files: ``markdown``, ``junit`` or ``json``, and the file that is asked for, if any.
+        files: ``html``, ``markdown``, ``junit`` or ``json``, and the file that is asked for, if any.
 
     Returns:
         What was written.

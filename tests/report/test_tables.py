@@ -3,10 +3,11 @@
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from benchmarks.synthetic_evidence import evidence
+from chaosp7.report import read_run, read_runs
 from chaosp7.report.junit import junit
 from chaosp7.report.markdown import markdown
-from chaosp7.report.plain import plain_json
-from chaosp7.report.records import read_run
+from tests.report.test_model import save
 
 
 def parsed(text: str) -> ET.Element:
@@ -33,10 +34,42 @@ def test_untested_rows_stay_pending_and_no_row_or_column_is_lost() -> None:
     assert len(table(text, "Resource Budget Validation (24h Burn-In)")) == 15
 
 
-def test_a_run_that_left_nothing_is_an_error_in_every_report(tmp_path: Path) -> None:
-    left_nothing = read_run(tmp_path / "20260101T000000.000-redpanda-restart")
-    assert (left_nothing.experiment, left_nothing.verdict) == ("redpanda-restart", "error")
-    root = parsed(junit([left_nothing]))
-    assert [root.get(name) for name in ("tests", "errors", "failures")] == ["1", "1", "0"]
-    assert "error" in table(markdown([left_nothing]), "Failure Mode Test Results")["Redpanda restart"][-1]
-    assert '"verdict": "error"' in plain_json([left_nothing])
+def test_what_was_tested_is_filled_in(tmp_path: Path) -> None:
+    for number in (1, 2):
+        save(tmp_path / f"r{number}", evidence(number=number))
+    save(tmp_path / "other", evidence("some | other", lost=72))
+    text = markdown(read_runs([tmp_path]))
+    failures = table(text, "Failure Mode Test Results")
+    assert failures["Redpanda restart"] == [
+        "10s",
+        "4.44s / 4.56s / 4.56s (n = 2)",
+        "0 of 40,000",
+        "✅ 2 passed",
+    ]
+    assert failures["ClickHouse restart"][1:] == ["--", "--", "⬜ Pending"]
+    assert "| some \\| other | 10s | 4.44s | 72 of 20,000 | ❌ deviated |" in text
+    assert "72 messages lost at silver" in text
+
+
+def test_a_run_without_an_account_is_unknown_and_not_without_loss(tmp_path: Path) -> None:
+    save(tmp_path / "20260101T000000.000-redpanda-restart", journal={"status": "interrupted"})
+    row = table(markdown(read_runs([tmp_path])), "Failure Mode Test Results")["Redpanda restart"]
+    assert row == ["10s", "--", "unknown", "❌ interrupted"]
+
+
+def test_junit_tells_failures_from_errors(tmp_path: Path) -> None:
+    save(tmp_path / "good", evidence())
+    save(tmp_path / "bad", evidence(number=2, lost=72))
+    save(tmp_path / "20260101T000000.000-redpanda-restart", journal={"status": "interrupted"})
+    root = parsed(junit(read_runs([tmp_path])))
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("3", "1", "1")
+    (failure,) = root.iter("failure")
+    assert failure.get("message") == "72 messages lost at silver (budget 0)"
+    assert failure.get("type") == "deviated"
+    assert root.find("testsuite").get("name") == "redpanda-restart"  # type: ignore[union-attr]
+
+
+def test_junit_of_nothing_is_an_error_and_of_odd_characters_is_well_formed(tmp_path: Path) -> None:
+    assert parsed(junit([])).get("errors") == "1"
+    run = read_run(save(tmp_path / "r", evidence("a\x00\x1b\ufffe<b>&")))
+    assert parsed(junit([run])).find("testsuite").get("name") == "a���<b>&"  # type: ignore[union-attr]

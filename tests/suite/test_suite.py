@@ -68,7 +68,7 @@ def test_what_leaves_no_result_of_ours_is_an_error_whatever_its_exit_code(tmp_pa
     # A run that left nothing at all is in the reports, too.
     root = ET.fromstring((tmp_path / "out" / "junit.xml").read_text())  # noqa: S314 - ours
     assert (root.get("tests"), root.get("errors")) == ("4", "4")
-    assert (next((tmp_path / "reports").glob("*-suite")) / "report.md").exists()
+    assert (next((tmp_path / "reports").glob("*-suite")) / "report.html").exists()
 
 
 def test_lines_without_a_terminal_have_no_control_characters(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_ctrl_c_heals_writes_the_report_and_begins_nothing_more(embedded: Lite, 
     runs = by_name(tmp_path)
     assert (runs["short"]["verdict"], runs["next"]["verdict"]) == ("interrupted", None), runs
     assert (tmp_path / "reports" / runs["short"]["folder"] / "evidence.json").exists()
-    assert list(tmp_path.glob("reports/*-suite/report.md"))
+    assert list(tmp_path.glob("reports/*-suite/report.html"))
     assert ledger_of(embedded.driver).open_faults() == []
     assert all(state.clean for state in embedded.driver.links.states().values())
 

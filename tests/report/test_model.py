@@ -1,0 +1,183 @@
+"""What a run left is told as it is: nothing missing, broken or cut short is ever passed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from benchmarks.synthetic_evidence import evidence, series
+from chaosp7.errors import ConfigError
+from chaosp7.report import read_run, read_runs, write
+from chaosp7.report.html import html
+from chaosp7.report.model import page
+from chaosp7.report.records import find_runs
+from chaosp7.run import evidence as ev
+from chaosp7.run import series as se
+from chaosp7.run.verdict import Verdict
+
+
+def save(folder: Path, run: ev.Evidence | None = None, journal: Any = None, with_series: bool = True) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    if run is not None:
+        ev.write(run, folder / "evidence.json")
+        if with_series:
+            se.write(series(), folder / "series.json")
+    if journal is not None:
+        (folder / "journal.json").write_text(json.dumps(journal))
+    return folder
+
+
+def changed(**changes: Any) -> ev.Evidence:
+    return msgspec.structs.replace(evidence(), **changes)
+
+
+def test_a_good_run_is_passed_and_told_in_numbers(tmp_path: Path) -> None:
+    run = read_run(save(tmp_path / "r", evidence()))
+    assert (run.verdict, run.reasons, run.missing) == (Verdict.PASSED, (), ())
+    shown = page([run])
+    assert shown.verdict is Verdict.PASSED
+    assert 4 <= len(shown.figures) <= 6
+    assert "20,000 messages 0 were lost" in shown.sentence
+    (experiment,) = shown.experiments
+    assert [stage.there for stage in experiment.stages] == [20_000] * 6
+    assert experiment.chart
+
+
+def test_a_loss_is_told_at_its_tier_with_its_ranges(tmp_path: Path) -> None:
+    (experiment,) = page([read_run(save(tmp_path / "r", evidence(lost=72)))]).experiments
+    assert [s.name for s in experiment.stages if s.lost_here] == ["silver"]
+    assert len(experiment.losses) == 36
+    assert {(loss.tier, loss.count) for loss in experiment.losses} == {("silver", 2)}
+    assert experiment.losses[0].sent == "1.000 to 1.010 s"
+    assert experiment.heat
+
+
+def test_a_journal_that_says_worse_counts(tmp_path: Path) -> None:
+    journal = {"status": "completed", "x-chaosp7": {"verdict": "error", "reasons": ["a reader failed"]}}
+    run = read_run(save(tmp_path / "r", evidence(), journal))
+    assert (run.verdict, run.reasons) == (Verdict.ERROR, ("a reader failed",))
+    run = read_run(save(tmp_path / "i", evidence(), {"status": "interrupted"}))
+    assert run.verdict is Verdict.INTERRUPTED
+
+
+def test_a_journal_two_folders_above_is_taken_if_it_names_the_run(tmp_path: Path) -> None:
+    folder = save(tmp_path / "reports" / "mine", evidence())
+    journal = {
+        "status": "completed",
+        "x-chaosp7": {"verdict": "passed", "evidence": "reports/mine/evidence.json"},
+    }
+    (tmp_path / "journal.json").write_text(json.dumps(journal))
+    assert read_run(folder).journal == journal
+    (tmp_path / "journal.json").write_text(json.dumps(journal).replace("mine", "other"))
+    assert read_run(folder).journal is None
+
+
+BROKEN: dict[str, tuple[bytes | None, Any, Verdict]] = {
+    "nothing at all": (None, None, Verdict.ERROR),
+    "an empty file": (b"", None, Verdict.ERROR),
+    "half a file": (b'{"schema_version": 1, "run_id": "x", "exp', None, Verdict.ERROR),
+    "something else": (b"[]", None, Verdict.ERROR),
+    "no text": (b"\xff\xfe\x00", None, Verdict.ERROR),
+    "too deep": (b"[" * 100_000, None, Verdict.ERROR),
+    "only a journal that was interrupted": (None, {"status": "interrupted"}, Verdict.INTERRUPTED),
+    "only a journal that was aborted": (None, {"status": "aborted"}, Verdict.ABORTED),
+    "only a journal that is happy": (None, {"status": "completed", "deviated": False}, Verdict.ERROR),
+    "a journal that says passed without evidence": (None, {"status": "completed", "x-chaosp7": {"verdict": "passed"}}, Verdict.ERROR),
+    "an interrupted journal that says passed": (None, {"status": "interrupted", "x-chaosp7": {"verdict": "passed"}}, Verdict.ERROR),
+    "a dry run": (None, {"status": "completed", "x-chaosp7": {"verdict": None, "dry": "actions"}}, Verdict.ERROR),
+    "a journal of another shape": (None, [1], Verdict.ERROR),
+    "a journal whose result is another shape": (None, {"x-chaosp7": 7, "experiment": 7}, Verdict.ERROR),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "journal", "verdict"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_run_has_a_model_and_is_not_passed(
+    tmp_path: Path, content: bytes | None, journal: Any, verdict: Verdict
+) -> None:
+    folder = save(tmp_path / "20260101T000000.000-some-name", journal=journal)
+    if content is not None:
+        (folder / "evidence.json").write_bytes(content)
+    (folder / "series.json").write_bytes(b"{")
+    run = read_run(folder)
+    assert run.verdict is verdict
+    assert run.reasons
+    assert run.experiment == "some-name"
+    assert page([run]).verdict is verdict
+    assert "accounted for no message" in html([run]) or "No message was accounted for" in html([run])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"tiers": []}, {"load": None}, {"verdict": "splendid"}, {"schema_version": 99}, {"verdict": ""}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_evidence_that_contradicts_itself_is_an_error(tmp_path: Path, changes: dict[str, Any]) -> None:
+    run = read_run(save(tmp_path / "r", changed(**changes)))
+    assert run.verdict is Verdict.ERROR
+    html([run])
+
+
+@pytest.mark.parametrize("verdict", [v for v in Verdict if v is not Verdict.PASSED])
+def test_every_other_verdict_is_shown_as_it_is(tmp_path: Path, verdict: Verdict) -> None:
+    cut_short = changed(verdict=str(verdict), reasons=["why"], tiers=[], recovery=[], load=None, faults=[])
+    run = read_run(save(tmp_path / "r", cut_short, with_series=False))
+    assert run.verdict is verdict
+    text = html([run])
+    assert f"</span> {verdict}</span>" in text
+    assert "</span> passed</span>" not in text
+
+
+def test_a_tier_that_did_not_recover_is_told(tmp_path: Path) -> None:
+    recovery = [
+        msgspec.structs.replace(r, outcome="not-recovered", recovery_s=None, backlog_gone_s=None) if r.tier == "raw" else r
+        for r in evidence().recovery
+    ]  # fmt: skip
+    run = read_run(save(tmp_path / "r", changed(recovery=recovery, verdict="deviated", reasons=["raw"])))
+    shown = page([run])
+    assert "Not seen to recover: raw" in shown.sentence
+    assert shown.rows[0].share is None
+    assert "recovered " not in str(shown.experiments[0].chart)
+
+
+def test_no_runs_are_nothing_tested() -> None:
+    shown = page([])
+    assert shown.verdict is Verdict.ERROR
+    assert "Nothing was tested" in html([])
+
+
+def test_one_bad_run_of_many_gives_the_verdict_and_is_shown_in_detail(tmp_path: Path) -> None:
+    for number in range(1, 5):
+        save(tmp_path / f"r{number}", evidence(number=number, lost=72 if number == 2 else 0))
+    runs = read_runs([tmp_path])
+    shown = page(runs)
+    assert shown.verdict is Verdict.DEVIATED
+    assert shown.headline == "3 of 4 runs passed; 1 deviated."
+    (experiment,) = shown.experiments
+    assert experiment.shown.run_id == evidence(number=2).run_id
+    assert len(experiment.runs) == 4
+
+
+def test_runs_are_found_wherever_they_lie_and_once(tmp_path: Path) -> None:
+    one = save(tmp_path / "a" / "reports" / "one", evidence())
+    (tmp_path / "a" / "journal.json").write_text("{}")
+    dead = save(tmp_path / "b" / "dead", journal={"status": "interrupted"})
+    killed = tmp_path / "c" / "killed"
+    killed.mkdir(parents=True)
+    (killed / "ledger.bin").write_bytes(b"x")
+    assert set(find_runs([tmp_path, one, one / "evidence.json"])) == {one, dead, killed}
+    with pytest.raises(ConfigError, match="no run"):
+        find_runs([save(tmp_path / "empty")])
+    with pytest.raises(ConfigError, match="no such"):
+        find_runs([tmp_path / "nowhere"])
+
+
+def test_reports_are_written_whole(tmp_path: Path) -> None:
+    save(tmp_path / "r", evidence())
+    out = {name: tmp_path / "new" / f"out.{name}" for name in ("html", "markdown", "junit", "json")}
+    (run,) = write([tmp_path / "r"], **out)
+    assert run.verdict is Verdict.PASSED
+    assert all(path.stat().st_size > 300 for path in out.values())
+    assert len(list((tmp_path / "new").iterdir())) == 4
+    assert json.loads(out["json"].read_text())["runs"][0]["evidence"]["load"]["messages"] == 20_000
