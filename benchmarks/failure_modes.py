@@ -19,6 +19,8 @@ from pathlib import Path
 
 from repeat import Outcome, read_outcome, run_once
 
+from chaosp7.report.stats import quantile
+
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 ROWS = {
@@ -28,12 +30,6 @@ ROWS = {
     "Silver Processor crash": "silver-processor-crash",
     "Network partition": "network-partition",
 }
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of some values that at least a share of them doesn't exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def recovery_s(outcome: Outcome) -> float:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from chaosp7.errors import ReportError
+from chaosp7.report.files import write_text
 from chaosp7.report.html import html as render_html
 from chaosp7.report.junit import junit as render_junit
 from chaosp7.report.markdown import markdown as render_markdown
@@ -45,18 +44,5 @@ def write(
         (html, render_html), (markdown, render_markdown), (junit, render_junit), (json, plain_json),
     ):  # fmt: skip
         if path is not None:
-            _write(path, render(records))
+            write_text(path, render(records))
     return records
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A name on disk may hold what is no Unicode.
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise ReportError(f"{path} can't be written: {error}") from error

@@ -14,9 +14,9 @@ from chaosp7.report.stats import (
     lost_beyond_source,
     recoveries,
     recovery_of_run_s,
-    slowest,
 )
 from chaosp7.run.evidence import Evidence, RecoveryReport
+from chaosp7.run.slowest import slowest
 from chaosp7.run.verdict import Verdict
 
 __all__ = ["RunRow", "SuiteRow", "TierRow", "run_rows", "suite_row", "tier_rows"]

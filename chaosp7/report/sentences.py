@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chaosp7.report.records import RunRecord
-from chaosp7.report.stats import at_source, lost_beyond_source, quantile, recovery_of_run_s, slowest
+from chaosp7.report.stats import at_source, lost_beyond_source, quantile, recovery_of_run_s
+from chaosp7.run.slowest import slowest
 from chaosp7.run.verdict import Verdict
 
 __all__ = ["plural", "run_sentence", "suite_sentence", "suite_sentences", "suite_verdict"]

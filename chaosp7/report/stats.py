@@ -6,30 +6,16 @@ import math
 from collections.abc import Sequence
 
 from chaosp7.report.records import RunRecord
-from chaosp7.run.evidence import Evidence, RecoveryReport
+from chaosp7.run.evidence import Evidence
+from chaosp7.run.slowest import slowest
 
-__all__ = ["at_source", "lost_beyond_source", "quantile", "recoveries", "recovery_of_run_s", "slowest"]
+__all__ = ["at_source", "lost_beyond_source", "quantile", "recoveries", "recovery_of_run_s"]
 
 
 def quantile(values: Sequence[float], share: float) -> float:
     """Return the smallest of some values that at least a share of them doesn't exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-
-def slowest(evidence: Evidence) -> dict[str, RecoveryReport]:
-    """Return each tier's worst recovery over all faults, in the order of the tiers."""
-    worst: dict[str, RecoveryReport] = {}
-    for report in evidence.recovery:
-        if report.tier not in worst or _badness(report) > _badness(worst[report.tier]):
-            worst[report.tier] = report
-    return worst
-
-
-def _badness(report: RecoveryReport) -> float:
-    if report.recovery_s is None:
-        return -1.0 if report.outcome == "never-stale" else math.inf
-    return report.recovery_s + report.uncertainty_s
 
 
 def recovery_of_run_s(evidence: Evidence | None) -> float | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.console import Console
 from rich.table import Table
 
 from chaosp7.run.evidence import Evidence, LostRange, RecoveryReport
+from chaosp7.run.slowest import slowest
 
 __all__ = ["print_summary", "sentence"]
 
@@ -44,7 +43,7 @@ def print_summary(evidence: Evidence, console: Console) -> None:
 def sentence(evidence: Evidence) -> str:
     """Return the run's result in one sentence or two."""
     parts = [f"{evidence.experiment}: {evidence.verdict}."]
-    recovered = [r for r in _slowest(evidence).values() if r.outcome == "recovered"]
+    recovered = [r for r in slowest(evidence).values() if r.outcome == "recovered"]
     if recovered:
         budget = evidence.budget.recovery_s
         limit = f" (budget {budget:g} s)" if budget is not None else ""
@@ -74,7 +73,7 @@ def _table(evidence: Evidence) -> Table:
         table.add_column("recovery", justify="right")
         table.add_column("budget", justify="right")
     table.add_column("verdict")
-    recovery = _slowest(evidence)
+    recovery = slowest(evidence)
     for tier in evidence.tiers:
         row = [tier.tier, *(f"{getattr(tier, name):,}" for name in _COUNTS)]
         report = recovery.get(tier.tier)
@@ -83,21 +82,6 @@ def _table(evidence: Evidence) -> Table:
         bad = [reason for reason in evidence.reasons if tier.tier in reason.replace(":", " ").split()]
         table.add_row(*row, "[red]not ok[/]" if bad else "[green]ok[/]")
     return table
-
-
-def _slowest(evidence: Evidence) -> dict[str, RecoveryReport]:
-    """Return each tier's worst recovery, over all faults."""
-    worst: dict[str, RecoveryReport] = {}
-    for report in evidence.recovery:
-        if report.tier not in worst or _badness(report) > _badness(worst[report.tier]):
-            worst[report.tier] = report
-    return worst
-
-
-def _badness(report: RecoveryReport) -> float:
-    if report.recovery_s is None:
-        return -1.0 if report.outcome == "never-stale" else math.inf
-    return report.recovery_s + report.uncertainty_s
 
 
 def _seconds(report: RecoveryReport) -> str:

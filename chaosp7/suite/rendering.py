@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaosp7.errors import ReportError
+from chaosp7.report.files import write_text
 from chaosp7.report.html import html as render_html
 from chaosp7.report.junit import junit as render_junit
 from chaosp7.report.markdown import markdown as render_markdown
@@ -49,17 +49,6 @@ def render(runs: Sequence[RunRecord], reports: Path, files: Sequence[tuple[str, 
     written = []
     for name, path in files:
         if path is not None:
-            _write(path, _FORMATS[name](records))
+            write_text(path, _FORMATS[name](records))
             written.append(path)
     return written
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ReportError(f"{path} can't be written: {error}") from error
