@@ -64,6 +64,8 @@ class Watched:
     """What a recorder has to know, in a form that goes to another process."""
 
     ledger: Path
+    starts: list[tuple[str, int, int]]
+    """Topic, partition and offset where the load begins."""
     bootstrap: str
     clickhouse: tuple[str, int]
     candles: CandleBaseline
@@ -79,7 +81,7 @@ def record(watched: Watched, pipe: Connection) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends this
     model = load("embedded")
-    starts: list[TopicPartition] = end_offsets(watched.bootstrap, list(model.topics.values()))
+    starts = [TopicPartition(*start) for start in watched.starts]
     source = Source(watched.ledger)
     recorder = Recorder(model, source, watched.bootstrap, starts, watched.clickhouse, watched.candles)
     recorder.start()
@@ -292,10 +294,12 @@ def under_load(rate_per_s: float, settle_s: float) -> Iterator[Bench]:
             address = (host, int(port))
             with closing(ClickHouse(*address, timeout_s=_QUERY_TIMEOUT_S)) as clickhouse:
                 candles = candles_at_rest(model, driver.bootstrap, clickhouse)
+            ends = end_offsets(driver.bootstrap, list(model.topics.values()))
+            starts = [(end.topic, end.partition, end.offset) for end in ends]
             ledger = driver.ledger("recorder-cost", folder)
             load_ = Load(f"http://{driver.endpoint(model.the_service(Part.EXCHANGE))}", rate_per_s, seed=7)
             load_.start("recorder-cost", ledger)
-            watched = Watched(ledger, driver.bootstrap, address, candles)
+            watched = Watched(ledger, starts, driver.bootstrap, address, candles)
             with LedgerTail(ledger) as tail:
                 time.sleep(_WARM_UP_S)
                 yield Bench(model, driver, watched, load_, tail, settle_s)

@@ -31,7 +31,6 @@ def drained(
     last: Mapping[str, Sequence[int]],
     times: DrainTimes,
     ended_ns: int,
-    now_ns: int,
     behind: bool = False,
 ) -> list[str]:
     """Return the tiers that are drained, in flow order up to the first that isn't.
@@ -41,7 +40,6 @@ def drained(
         last: tier -> the last sequence of each feed that it can show at all.
         times: how long nothing must move.
         ended_ns: when the source stopped.
-        now_ns: now.
         behind: whether consumers are known to be behind: what the tiers after the first lack then
             is not lost but waits, for however long nothing has moved.
     """
@@ -49,8 +47,9 @@ def drained(
     upstream_ns = ended_ns
     for name, timeline in timelines.items():
         complete = timeline.complete(list(last[name]))
-        # What a tier lacks may still come for as long as the tier before it moves.
-        rest_ns = now_ns - max(timeline.last_moved_ns, upstream_ns)
+        # What a tier lacks may still come for as long as the tier before it moves. Whether it has moved
+        # since the last look nobody knows.
+        rest_ns = timeline.looked_ns - max(timeline.last_moved_ns, upstream_ns)
         needed_s = times.complete_s if complete else times.incomplete_s
         waits = behind and bool(result) and not complete
         if waits or rest_ns < needed_s * 1e9 or timeline.last_error() is not None:
@@ -86,10 +85,9 @@ def drain(
     """
     ended_ns = now_ns()
     while True:
-        now = now_ns()
-        done = drained(timelines, last, times, ended_ns, now)
+        done = drained(timelines, last, times, ended_ns)
         if len(done) == len(timelines) and not _complete(timelines, last) and lag() > 0:
-            done = drained(timelines, last, times, ended_ns, now, behind=True)
+            done = drained(timelines, last, times, ended_ns, behind=True)
         on_progress(done)
         if len(done) == len(timelines) or now_ns() - ended_ns > times.deadline_s * 1e9:
             return done

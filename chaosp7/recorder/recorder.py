@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 from confluent_kafka import TopicPartition
 
 from chaosp7.account.index import FeedIndex
 from chaosp7.account.readers.topic import TopicDecoder
+from chaosp7.errors import LedgerError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Platform, TierKind
+from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.source import Source
 from chaosp7.recorder.table_query import Watch
 from chaosp7.recorder.table_sampler import TableSampler
@@ -22,9 +26,22 @@ __all__ = ["Recorder"]
 
 _QUERY_TIMEOUT_S = 2.0
 
+#: For how long looks stay close after a tier was late, beyond the tolerance: until its backlog is gone.
+_LINGER_S = 3.0
+#: Between looks at tables, at most.
+_TABLES_REST_S = 1.0
+#: More than a look takes.
+_TABLES_MARGIN_S = 0.2
+#: For how long the broker may gather what is new at the topic, as a share of its tolerance.
+_TOPIC_REST = 0.2
+#: When it counts as late: a consumer that is told at once has to be connected before it can be stale.
+_TOPIC_MARGIN_S = 0.25
+#: How long a sampler may take to look closely; one that can't, since its tier is out, never does.
+_CLOSE_WITHIN_S = 2.0
+
 
 class Recorder:
-    """Samples all tiers from `start` to `stop`.
+    """Samples all tiers from `start` to `stop`: closely where it matters, else as seldom as may be.
 
     Args:
         platform: the system under test.
@@ -45,6 +62,10 @@ class Recorder:
         candles: CandleBaseline,
     ) -> None:
         self.source = source
+        self._tolerances_ns = {
+            name: tier.fresh_within_ms * 1_000_000 for name, tier in platform.tiers.items()
+        }
+        self._attention = Attention(max(self._tolerances_ns.values()) / 1e9 + _LINGER_S, time.monotonic_ns)
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, source.first, now_ns) for name in platform.tiers}
         self._samplers: list[TopicSampler | TableSampler] = []
@@ -52,11 +73,18 @@ class Recorder:
         for name, tier in platform.tiers.items():
             if tier.kind is TierKind.TOPIC:
                 decoder = TopicDecoder(platform.topics, FeedIndex(source.feeds))
-                interval_s = tier.sample_every_ms / 1000
-                known = len(source.feeds)
+                every_s, tolerance_s = tier.sample_every_ms / 1000, tier.fresh_within_ms / 1000
                 self._samplers.append(
                     TopicSampler(
-                        bootstrap, starts, decoder, known, self.timelines[name], interval_s, time.monotonic_ns
+                        bootstrap,
+                        starts,
+                        decoder,
+                        len(source.feeds),
+                        self.timelines[name],
+                        Pace(every_s, _TOPIC_REST * tolerance_s, _TOPIC_MARGIN_S),
+                        self._attention,
+                        self._spare_of([name]),
+                        time.monotonic_ns,
                     )
                 )
         if tables:
@@ -66,8 +94,14 @@ class Recorder:
                     ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S),
                     watch,
                     {name: self.timelines[name] for name in tables},
-                    interval_s=min(tier.sample_every_ms for tier in tables.values()) / 1000,
-                    now_ns=time.monotonic_ns,
+                    Pace(
+                        min(tier.sample_every_ms for tier in tables.values()) / 1000,
+                        _TABLES_REST_S,
+                        _TABLES_MARGIN_S,
+                    ),
+                    self._attention,
+                    self._spare_of(tables),
+                    time.monotonic_ns,
                 )
             )
 
@@ -75,6 +109,22 @@ class Recorder:
         """Begin to sample."""
         for sampler in self._samplers:
             sampler.start()
+
+    def attend(self) -> None:
+        """Look as often as it can for a while; doesn't wait until it does."""
+        self._attention.call()
+
+    @contextmanager
+    def close_up(self) -> Iterator[None]:
+        """Look as often as it can at all tiers, in a block and for a while after it.
+
+        The block begins when all samplers do so, or after a short while without those that can't.
+        """
+        with self._attention.held():
+            deadline_s = time.monotonic() + _CLOSE_WITHIN_S
+            for sampler in self._samplers:
+                sampler.at_full.wait(max(0.0, deadline_s - time.monotonic()))
+            yield
 
     def stop(self) -> None:
         """End sampling; what was seen stays."""
@@ -91,14 +141,23 @@ class Recorder:
         self.source.poll()
         now_ns = time.monotonic_ns()
         return {
-            name: None if timeline.last_error() else self._age_ns(timeline.heads(), now_ns)
+            name: None if timeline.last_error() else self._age_ns(name, now_ns)
             for name, timeline in self.timelines.items()
         }
 
-    def _age_ns(self, heads: Sequence[int], now_ns: int) -> int:
-        source = self.source
-        last = source.last()
-        return max(
-            0 if source.closed and head >= last[i] else now_ns - source.sent_ns(i, min(head, last[i]))
-            for i, head in enumerate(heads)
-        )
+    def _age_ns(self, tier: str, now_ns: int) -> int:
+        stalest_ns = self.source.stalest_ns(self.timelines[tier].heads())
+        return 0 if stalest_ns is None else now_ns - stalest_ns
+
+    def _spare_of(self, tiers: Collection[str]) -> Callable[[], float]:
+        """Return what tells how long all of some tiers stay fresh if nothing more comes, seconds."""
+
+        def spare_s() -> float:
+            try:
+                self.source.poll()
+            except LedgerError:
+                return 0.0  # whoever asks for freshness hears of it
+            now_ns = time.monotonic_ns()
+            return min(self._tolerances_ns[tier] - self._age_ns(tier, now_ns) for tier in tiers) / 1e9
+
+        return spare_s

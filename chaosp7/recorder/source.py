@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from chaosp7.account.ledger import LedgerTail
+from chaosp7.errors import LedgerError
 from chaosp7.recovery.sends import SendTimes
 
 __all__ = ["Source"]
 
 
 class Source:
-    """What the source has sent so far: per feed the send times, by sequence.
+    """What the source has sent so far: per feed the send times, by sequence. Any thread may ask.
 
     Args:
         ledger: the live ledger's path.
@@ -22,6 +25,8 @@ class Source:
 
     def __init__(self, ledger: Path) -> None:
         self._tail = LedgerTail(ledger)
+        self._lock = threading.Lock()
+        self._failed: LedgerError | None = None
         self.start_ns = self._tail.header.load_start_ns
         """When the first message was due."""
         self.feeds = self._tail.header.feeds
@@ -40,10 +45,17 @@ class Source:
         """Take in what was sent since the last call.
 
         Raises:
-            LedgerError: what was written is damaged.
+            LedgerError: what was written is damaged; it is raised each time.
         """
-        while (records := self._tail.poll()) is not None:
-            self.sends.extend(records)
+        with self._lock:
+            if self._failed is not None:
+                raise self._failed
+            try:
+                while (records := self._tail.poll()) is not None:
+                    self.sends.extend(records)
+            except LedgerError as error:
+                self._failed = error
+                raise
 
     def last(self) -> list[int]:
         """Return the last sequence sent so far of each feed; ``first - 1`` before any."""
@@ -54,6 +66,23 @@ class Source:
         if sequence < self.first[feed]:
             return self.start_ns
         return self.sends.sent_ns(feed, sequence)
+
+    def stalest_ns(self, heads: Sequence[int]) -> int | None:
+        """Return when the message was sent that is the head of the stalest feed.
+
+        Args:
+            heads: contiguous head of each feed at a tier.
+
+        Returns:
+            Monotonic nanoseconds; None if the load has ended and all of it is visible.
+        """
+        last = self.last()
+        waited = [
+            self.sent_ns(i, min(head, last[i]))
+            for i, head in enumerate(heads)
+            if not (self.closed and head >= last[i])
+        ]
+        return min(waited, default=None)
 
     def close(self) -> None:
         """Let go of the ledger."""

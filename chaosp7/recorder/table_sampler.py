@@ -10,7 +10,9 @@ from chaosp7.account.feeds import Feed
 from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import TierKind
+from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.heads import Known, Range
+from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.table_query import Watch, islands, news, parse, parse_parts, parts
 from chaosp7.recorder.timeline import Timeline
 
@@ -30,8 +32,11 @@ class TableSampler(threading.Thread):
         clickhouse: a connection of the thread's own.
         watch: what is watched.
         timelines: to fill, one per tier.
-        interval_s: from one look's start to the next one's, seconds; more where a look takes so
-            long that it would keep the server busy: measuring must not slow what is measured.
+        pace: of the looks; at full attention from one look's start to the next one's, and more where a
+            look takes so long that it would keep the server busy: measuring must not slow what is
+            measured.
+        attention: when it is full.
+        spare_s: tells how long all these tiers stay fresh if nothing more comes, seconds.
         now_ns: the monotonic clock.
     """
 
@@ -40,21 +45,30 @@ class TableSampler(threading.Thread):
         clickhouse: ClickHouse,
         watch: Watch,
         timelines: Mapping[str, Timeline],
-        interval_s: float,
+        pace: Pace,
+        attention: Attention,
+        spare_s: Callable[[], float],
         now_ns: Callable[[], int],
     ) -> None:
         super().__init__(name="table-sampler", daemon=True)
         self._clickhouse = clickhouse
         self._watch = watch
         self._timelines = timelines
-        self._interval_s = interval_s
+        self._pace = pace
+        self._attention = attention
+        self._spare_s = spare_s
         self._now_ns = now_ns
         self._parts: dict[str, set[str]] = {}
         self._ended = threading.Event()
+        self._wake = attention.listen()
+        self.at_full = threading.Event()
+        """Set while it looks at full attention."""
 
     def run(self) -> None:
         """Sample until `stop`."""
         while not self._ended.is_set():
+            self._wake.clear()
+            full = self._attention.full
             look_ns = self._now_ns()
             share = _SHARE_MAX
             try:
@@ -65,14 +79,23 @@ class TableSampler(threading.Thread):
                 after_ns = self._now_ns()
                 for timeline in self._timelines.values():
                     timeline.add_error(look_ns, after_ns, str(error))
+                self._attention.call()
+            (self.at_full.set if full else self.at_full.clear)()
             spent_s = (self._now_ns() - look_ns) / 1e9
-            self._ended.wait(max(self._interval_s, spent_s / share) - spent_s)
+            self._wake.wait(max(self._distance_s(), spent_s / share) - spent_s)
         self._clickhouse.close()
 
     def stop(self) -> None:
         """End sampling and wait until the thread has ended."""
         self._ended.set()
+        self._wake.set()
         self.join()
+
+    def _distance_s(self) -> float:
+        away_s = self._pace.away_s(self._spare_s())
+        if away_s is None:
+            self._attention.call()
+        return self._pace.full_s if away_s is None or self._attention.full else away_s
 
     def _look(self, look_ns: int) -> None:
         watch = self._watch

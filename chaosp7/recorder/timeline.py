@@ -28,6 +28,8 @@ class Timeline:
         self.samples: list[Sample] = []
         self.last_moved_ns = start_ns
         """When something new was last seen."""
+        self.looked_ns = start_ns
+        """The newest look that succeeded took place at this moment or later."""
         self._first = first
         self._heads = Heads(first)
         self._lock = threading.Lock()
@@ -39,6 +41,7 @@ class Timeline:
             ours = [(f, max(a, self._first[f]), b) for f, a, b in ranges if b >= self._first[f]]
             new = tuple(r for r in ours if self._heads.add(*r))
             self.samples.append(Sample(before_ns=before_ns, after_ns=after_ns, new=new))
+            self.looked_ns = max(self.looked_ns, before_ns)
             if new:
                 self.last_moved_ns = after_ns
 
@@ -56,6 +59,7 @@ class Timeline:
             self.samples.append(
                 Sample(before_ns=before_ns, after_ns=after_ns, counts=tuple(sorted(counts.items())))
             )
+            self.looked_ns = max(self.looked_ns, before_ns)
             moved = [
                 self._heads.add(feed, self._first[feed], self._first[feed] + count - 1)
                 for feed, count in counts.items()

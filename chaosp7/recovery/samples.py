@@ -19,7 +19,7 @@ class Sample:
 
     Attributes:
         before_ns: when the question was asked. For a stream that is listened to: when the
-            previous sample ended.
+            previous sample ended, less what may have been kept back from it.
         after_ns: when the answer was there.
         new: ranges of sequences that became visible since the previous sample. Sequences that
             are known already, or were never sent, do no harm.

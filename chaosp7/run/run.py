@@ -202,9 +202,10 @@ class Run:
         self._phases.append(ev.Phase(name="load", start_ns=load.start_ns, end_ns=load.end_ns))
         logger.info("Load ended after %s messages; draining", f"{load.messages:,}")
         self.stages.enter(Stage.DRAIN)
-        self._drained = until_at_rest(
-            self.model, self.recorder, self.driver.bootstrap, self.plan.drain_deadline_s
-        )
+        with self.recorder.close_up():
+            self._drained = until_at_rest(
+                self.model, self.recorder, self.driver.bootstrap, self.plan.drain_deadline_s
+            )
         self.recorder.stop()
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         logger.info("Accounting for every message at every tier")
@@ -381,7 +382,8 @@ class Run:
         return accounts
 
     def _end_load(self, load: Load) -> ev.LoadReport:
-        self._load_report = load_report(load, end_load(load, self.plan.duration_s, self.plan.settle_s))
+        status = end_load(load, self.plan.duration_s, self.plan.settle_s, self.recorder.attend)
+        self._load_report = load_report(load, status)
         return self._load_report
 
     def _refuse_leftovers(self) -> None:

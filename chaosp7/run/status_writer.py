@@ -1,7 +1,7 @@
 """Writes a run's status for the suite that has started it, beside the run and at little cost.
 
-The send times come from a reader of the ledger of its own: that of the recorder isn't for several
-threads. Tiers are asked for what their samplers know already; nothing is sent to the platform.
+The send times come from a reader of the ledger of its own: the recorder's is closed while there is still
+something to tell. Tiers are asked for what their samplers know already; nothing is sent to the platform.
 """
 
 from __future__ import annotations
@@ -110,23 +110,19 @@ class StatusWriter(threading.Thread):
         sent = sum(end - first + 1 for end, first in zip(last, source.first, strict=True))
         tolerances = {name: tier.fresh_within_ms for name, tier in self._run.model.tiers.items()}
         tiers = {
-            name: _tier(timeline, source, last, now_ns, tolerances[name])
-            for name, timeline in timelines.items()
+            name: _tier(timeline, source, now_ns, tolerances[name]) for name, timeline in timelines.items()
         }
         return sent, tiers
 
 
-def _tier(timeline: Timeline, source: Source, last: list[int], now_ns: int, tolerance_ms: int) -> TierStatus:
+def _tier(timeline: Timeline, source: Source, now_ns: int, tolerance_ms: int) -> TierStatus:
     heads = timeline.heads()
-    ages_ns = [
-        0 if source.closed and head >= last[i] else now_ns - source.sent_ns(i, min(head, last[i]))
-        for i, head in enumerate(heads)
-    ]
+    stalest_ns = source.stalest_ns(heads)
     return TierStatus(
-        stale_ms=None if timeline.last_error() else max(0, *ages_ns) // 1_000_000,
+        stale_ms=None if timeline.last_error() else max(0, now_ns - (stalest_ns or now_ns)) // 1_000_000,
         tolerance_ms=tolerance_ms,
         visible=sum(
             max(0, min(head, end) - first + 1)
-            for head, end, first in zip(heads, last, source.first, strict=True)
+            for head, end, first in zip(heads, source.last(), source.first, strict=True)
         ),
     )

@@ -17,6 +17,7 @@ class Platform:
         self.timelines = {name: Timeline(name, [1], self.now_ns) for name in ("topic", "raw")}
         self.events: list[tuple[float, Callable[[], None]]] = []
         self.lag = 0
+        self.sampled = True
 
     def show(self, tier: str, first: int, last: int) -> None:
         self.timelines[tier].add(self.now_ns, self.now_ns, [(0, first, last)])
@@ -29,6 +30,9 @@ class Platform:
         for due in [event for event in self.events if event[0] <= self.now_ns / S]:
             self.events.remove(due)
             due[1]()
+        for timeline in self.timelines.values():
+            if self.sampled and timeline.last_error() in (None, "never sampled"):
+                timeline.add(self.now_ns, self.now_ns, ())
 
     def drain(self) -> tuple[list[str], float]:
         start_ns = self.now_ns
@@ -108,3 +112,12 @@ def test_a_tier_that_can_not_be_read_is_not_drained() -> None:
     platform.timelines["raw"].add_error(platform.now_ns, platform.now_ns, "connection refused")
     done, _ = platform.drain()
     assert done == ["topic"]
+
+
+def test_a_tier_that_nobody_looks_at_any_more_is_not_drained() -> None:
+    platform = Platform()
+    platform.show("topic", 1, 100)
+    platform.show("raw", 1, 100)
+    platform.sampled = False
+    done, _ = platform.drain()
+    assert done == []

@@ -7,7 +7,9 @@ import pytest
 
 from chaosp7.account.feeds import Feed
 from chaosp7.platform.model import Tier, TierKind
+from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.table_query import Watch
 from chaosp7.recorder.table_sampler import TableSampler
 from chaosp7.recorder.timeline import Timeline
@@ -44,7 +46,17 @@ class Watched:
         watch = Watch(TIERS, FEEDS, 600, baseline.trades(TIERS, FEEDS) | {"gold": [2, 0]})
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, FIRST, now_ns) for name in TIERS}
-        self.sampler = TableSampler(process.client(1.0), watch, self.timelines, 0.02, time.monotonic_ns)
+        self.attention = Attention(0.5, time.monotonic_ns)
+        self.spare_s = 0.0
+        self.sampler = TableSampler(
+            process.client(1.0),
+            watch,
+            self.timelines,
+            Pace(0.02, 1.0, 0.1),
+            self.attention,
+            lambda: self.spare_s,
+            time.monotonic_ns,
+        )
         self.sampler.start()
 
     def insert(self, exchange: str, first: int, last: int) -> None:
@@ -161,3 +173,24 @@ def test_a_server_that_is_down_is_an_error_and_its_return_is_seen(watched: Watch
     watched.until(lambda: all(t.last_error() is None for t in watched.timelines.values()))
     watched.insert("kraken", 6, 8)
     watched.until_heads("raw", [100, 8])
+
+
+def test_it_looks_seldom_while_all_is_well_and_closely_again_when_called(watched: Watched) -> None:
+    watched.spare_s = 60.0
+    samples = watched.timelines["raw"].samples
+    watched.until(lambda: not watched.sampler.at_full.is_set())
+    seen = len(samples)
+    time.sleep(2.5)
+    assert len(samples) - seen <= 4  # one a second; at full attention it would be some 50
+    with watched.attention.held():
+        assert watched.sampler.at_full.wait(0.5)  # a rest would last up to a second
+        seen = len(samples)
+        watched.until(lambda: len(samples) - seen > 4)
+
+
+def test_a_look_that_fails_makes_the_looks_close(watched: Watched) -> None:
+    watched.spare_s = 60.0
+    watched.until(lambda: not watched.attention.full)
+    watched.run("DROP TABLE watch.candles")
+    watched.until(lambda: watched.timelines["raw"].last_error() is not None)
+    watched.until(lambda: watched.attention.full)

@@ -36,8 +36,13 @@ _FETCH_AHEAD = {"queued.min.messages": 20_000, "queued.max.messages.kbytes": 819
 _TIMEOUT_S = 10.0
 
 
-def consumer_config(bootstrap: str, fetch_wait_ms: int) -> dict[str, Any]:
+def consumer_config(bootstrap: str, fetch_wait_ms: int, fetch_min_bytes: int = 1) -> dict[str, Any]:
     """Return the settings of a consumer that only looks.
+
+    Args:
+        bootstrap: the broker's listener.
+        fetch_wait_ms: how long the broker may keep an answer back, milliseconds ...
+        fetch_min_bytes: ... until it has so much, bytes.
 
     It belongs to no group that commits, so it moves nobody's offsets. Back-offs are short, since
     the reader's own reconnecting must not pass for the platform's recovery. It fetches ahead some
@@ -49,6 +54,7 @@ def consumer_config(bootstrap: str, fetch_wait_ms: int) -> dict[str, Any]:
         "enable.auto.commit": False,
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": fetch_wait_ms,
+        "fetch.min.bytes": fetch_min_bytes,
         "queued.min.messages": 10_000,
         "queued.max.messages.kbytes": 4096,
         "fetch.error.backoff.ms": 10,
