@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from chaoslib.exceptions import ActivityFailed
 
 from chaosp7.account.classes import TierAccount
-from chaosp7.errors import ChaosP7Error, ConfigError
+from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError
 from chaosp7.run.current import current_run
+from chaosp7.run.unseen import unseen_for_long
 
 __all__ = ["exchanges_unaffected", "recovered_within"]
 
@@ -53,11 +54,10 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
         if not run.finished:
             return True
         accounts = run.accounts()
-        stale = [
-            f"{report.tier} {report.outcome}"
-            for report in run.recovery_of(exchanges)
-            if report.outcome != "never-stale"
-        ]
+        recovery = run.recovery_of(exchanges)
+        stale = [f"{report.tier} {report.outcome}" for report in recovery if report.outcome != "never-stale"]
+        if not stale and (doubts := unseen_for_long(recovery)):
+            raise MeasurementError(f"not known whether they were unaffected: {'; '.join(doubts)}")
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
     lost = [

@@ -119,7 +119,7 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         kind: how it is read.
         service: the service that holds it.
         fresh_within_ms: the steady state's tolerance of its freshness, milliseconds.
-        sample_every_ms: how often the recorder looks at it, milliseconds.
+        sample_every_ms: how often the recorder looks at it where it matters, milliseconds.
         rows: table (``database.table``) -> SELECT over it; together they are the tier. Kind
             ``table``: of ``exchange, symbol, sequence, price_e8, quantity_e8, side,
             trade_time_ms``. Kind ``candles``: of ``window_s, exchange, symbol, window_start_s,

@@ -132,7 +132,8 @@ def recovery_reports(
         for index, fault in enumerate(faults):
             if fault.verified_start_ns is not None:
                 found = _recovery(platform.tiers[name], looks, source, faults, index, load_end_ns)
-                reports.append(_report(index, name, platform.tiers[name], looks, found))
+                since = [look for look in looks if look.after_ns >= fault.verified_start_ns]
+                reports.append(_report(index, name, platform.tiers[name], since, found))
     return sorted(reports, key=lambda report: report.fault)
 
 
@@ -163,8 +164,8 @@ def _recovery(
     return found
 
 
-def _report(fault: int, name: str, tier: Tier, looks: Sequence[Look], found: TierRecovery) -> RecoveryReport:
-    gaps_ms = [(b.after_ns - a.after_ns) / 1e6 for a, b in pairwise(looks)] or [0.0]
+def _report(fault: int, name: str, tier: Tier, since: Sequence[Look], found: TierRecovery) -> RecoveryReport:
+    gaps_ms = [(b.after_ns - a.after_ns) / 1e6 for a, b in pairwise(since)] or [0.0]
     return RecoveryReport(
         fault=fault,
         tier=name,
