@@ -28,12 +28,11 @@ _QUERY_TIMEOUT_S = 2.0
 
 #: For how long looks stay close after a tier was late, beyond the tolerance: until its backlog is gone.
 _LINGER_S = 3.0
-#: Between looks at tables, at most.
-_TABLES_REST_S = 1.0
-#: More than a look takes.
-_TABLES_MARGIN_S = 0.2
-#: For how long the broker may gather what is new at the topic, as a share of its tolerance.
-_TOPIC_REST = 0.2
+#: At rest: from one look at tables to the next, and for how long the broker may gather what is new at
+#: the topic, as shares of the tolerance.
+_TABLES_REST, _TOPIC_REST = 0.25, 0.2
+#: Share of the tolerance: more than a look at tables takes, also on a busy machine.
+_TABLES_MARGIN = 0.3
 #: When it counts as late: a consumer that is told at once has to be connected before it can be stale.
 _TOPIC_MARGIN_S = 0.25
 #: How long a sampler may take to look closely; one that can't, since its tier is out, never does.
@@ -88,17 +87,15 @@ class Recorder:
                     )
                 )
         if tables:
+            every_s = min(tier.sample_every_ms for tier in tables.values()) / 1000
+            tolerance_s = min(tier.fresh_within_ms for tier in tables.values()) / 1000
             watch = Watch(tables, source.feeds, candles.since_s, candles.trades(tables, source.feeds))
             self._samplers.append(
                 TableSampler(
                     ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S),
                     watch,
                     {name: self.timelines[name] for name in tables},
-                    Pace(
-                        min(tier.sample_every_ms for tier in tables.values()) / 1000,
-                        _TABLES_REST_S,
-                        _TABLES_MARGIN_S,
-                    ),
+                    Pace(every_s, _TABLES_REST * tolerance_s, _TABLES_MARGIN * tolerance_s),
                     self._attention,
                     self._spare_of(tables),
                     time.monotonic_ns,
