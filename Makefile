@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 # What the platform runs on; the S3 gateway is only for the tests so far, and takes minutes to build.
 PLATFORM := --only kafka --only toxiproxy
 
-.PHONY: help run baseline test check mutation provision install lock clean
+.PHONY: help run baseline test check docs mutation provision install lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ check: install  ## style and types only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+docs: install  ## the docs as a site: build/docs/html/index.html
+	@$(BIN)/python -m docs.site
 
 mutation: install  ## mistakes made on purpose in the account's and the verdict's code: the tests must see each
 	@nice -n 15 $(BIN)/python -m tests.mutation
