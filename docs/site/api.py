@@ -19,6 +19,9 @@ _RUNS = {
     "chaosp7.run.evidence": ["Budget", "Evidence", "read"],
 }
 
+#: What a test calls of a class; the rest of it is for actions and probes.
+_METHODS = {"Run": "start, finish, accounts, recovery_of, release"}
+
 _ACTIONS = """
 What an experiment's method names: ``"module": "chaosp7.actions.kill", "func": "kill_service"``. Each acts on
 the run that is open in the process. How to use each: :doc:`/docs/howto`; what each does to the platform:
@@ -85,6 +88,7 @@ def _module(module: str, names: Sequence[str], *, whole: bool) -> list[str]:
             error = issubclass(thing, BaseException)
             lines += [f".. {'autoexception' if error else 'autoclass'}:: {module}.{name}"]
             lines += ["   :show-inheritance:"] if error else []
+            lines += [f"   :members: {_METHODS[name]}"] if name in _METHODS else []
         else:
             lines += [f".. autofunction:: {module}.{name}"]
         lines += [""]

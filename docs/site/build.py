@@ -84,8 +84,8 @@ def _settings() -> dict[str, object]:
         "html_show_sourcelink": False,
         # GitHub gives headings of every depth an anchor; links count on it.
         "myst_heading_anchors": 4,
-        # `--option` in prose stays two hyphens.
-        "smartquotes": False,
+        # Dashes only: quotes stay as they are typed.
+        "smartquotes_action": "D",
         # Docstrings name objects in single backticks.
         "default_role": "py:obj",
         "napoleon_numpy_docstring": False,

@@ -7,17 +7,28 @@ from collections.abc import Iterator
 import click
 
 from chaosp7.cli import commands
+from chaosp7.suite.codes import EXIT_CODES
 
 __all__ = ["cli_page", "every_command"]
 
-#: Wide enough that no option of ours is broken.
-_WIDTH = 100
+#: What fits into a page's column.
+_WIDTH = 86
 
 _HEAD = """# The command line
 
 What `chaosp7 COMMAND --help` prints. Experiments are run by Chaos Toolkit's `chaos run`, or many of them by
-[`chaosp7 run`](#chaosp7-run). A foreseen error is one line on stderr and exit code 2, for every command; what
-other codes mean is said by the command itself.
+[`chaosp7 run`](#chaosp7-run).
+"""
+
+_EXITS = """## Exit codes
+
+A foreseen error (a wrong option, a file that isn't there, a platform that can't be reached) is one line on
+stderr and exit code 2, for every command. Every other code is said by the command itself, above. `chaos run`
+ends with 0 for the verdict `passed` and with 1 for every other one. `chaosp7 run` has a code per
+[verdict](../docs/definitions.md#the-verdict), the gravest of its runs deciding:
+
+| exit code | verdict |
+|---|---|
 """
 
 
@@ -27,6 +38,9 @@ def cli_page() -> str:
     for name, context in every_command():
         text = context.command.get_help(context)
         parts.append(f"## {name}\n\n```text\n{text}\n```\n")
+    parts.append(
+        _EXITS + "\n".join(f"| {code} | `{verdict}` |" for verdict, code in EXIT_CODES.items()) + "\n"
+    )
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of the faults: what each step of each does, in the words of its own code."""
+"""The page of the faults' steps: what each does, in the words of its own code."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STEPS = ("inject", "verify", "hold", "heal", "verify_healed")
 #: What undoes a fault, and so is none.
 _NO_FAULT = {"chaosp7.actions.start"}
 
-_HEAD = """# The catalogue of faults
+_HEAD = """# Each fault's steps
 
-Written from the code: each fault with what its five steps say of themselves and the arguments of its action.
-Limits and what a fault takes (root, containers): [the faults](../docs/faults.md).
+Written from the code: what the five steps of each fault say of themselves, and the arguments of its action.
+An overview, the limits, and what a fault takes (root, containers): [the faults](../docs/faults.md).
 """
 
 
@@ -50,16 +50,16 @@ def _entry(module: ModuleType, function: str, recipe: Recipe) -> str:
     called = getattr(module, function)
     fault = _fault_of(module)
     rows = "\n".join(f"| {step.replace('_', ' ')} | {_cell(getattr(fault, step))} |" for step in _STEPS)
-    arguments = "\n".join(
-        f"| `{name}` | {'required' if one.default is one.empty else f'`{one.default!r}`'} |"
+    arguments = ", ".join(
+        f"`{name}`" if one.default is one.empty else f"`{name}={one.default!r}`"
         for name, one in inspect.signature(called).parameters.items()
     )
     short = module.__name__.rpartition(".")[2]
     return (
         f"## {short}.{function}\n\n{_plain(inspect.getdoc(module))}\n\n"
         f"[How to](../docs/howto.md#{recipe.anchor}) · {{py:func}}`API <{module.__name__}.{function}>`\n\n"
-        f"| step | what is done |\n|---|---|\n{rows}\n\n"
-        f"| argument | default |\n|---|---|\n{arguments}\n"
+        f"Arguments: {arguments}\n\n"
+        f"| step | what is done |\n|---|---|\n{rows}\n"
     )
 
 
