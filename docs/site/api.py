@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Sequence
+from enum import Enum
 
 from chaosp7.discovery import discover
 
@@ -18,6 +19,9 @@ _RUNS = {
     "chaosp7.run.current": ["open_run", "close_run", "current_run"],
     "chaosp7.run.evidence": ["Budget", "Evidence", "read"],
 }
+
+_MODEL = "chaosp7.platform.model"
+_MODEL_CLASSES = ["Platform", "Service", "Part", "Link", "Tier", "TierKind", "ConsumerGroup"]
 
 #: What a test calls of a class; the rest of it is for actions and probes.
 _METHODS = {"Run": "start, finish, accounts, recovery_of, release"}
@@ -39,6 +43,12 @@ _RUNS_HEAD = """
 What opens a run outside of an experiment, as in the last chapter of the :doc:`tutorial </docs/tutorial>`, and
 what reads its evidence.
 """
+_PLATFORM = """
+What a file in ``platforms/`` may say, key by key; a key that isn't here is an error. To begin from:
+:download:`embedded.yaml </platforms/embedded.yaml>`, or for containers of your own
+:download:`k2-compose.yaml </platforms/k2-compose.yaml>`. ``extends: NAME`` takes over another file's keys;
+what the file says itself replaces them whole.
+"""
 _ERRORS = """
 All of them derive from ``ChaosP7Error``. Actions and probes turn them into
 ``chaoslib.exceptions.ActivityFailed``, for Chaos Toolkit; the command line into one line and exit code 2.
@@ -53,6 +63,7 @@ def api_pages() -> dict[str, str]:
         "reference/probes.rst": _page("Probes", _PROBES, of_kind("probe")),
         "reference/controls.rst": _page("Controls", _CONTROLS, of_kind("control")),
         "reference/runs.rst": _page("Runs in tests of your own", _RUNS_HEAD, _RUNS, modules=False),
+        "reference/platform.rst": _page("The platform file", _PLATFORM, {_MODEL: _MODEL_CLASSES}),
         "reference/errors.rst": _page("Errors", _ERRORS, {"chaosp7.errors": errors.__all__}),
     }
 
@@ -89,6 +100,7 @@ def _module(module: str, names: Sequence[str], *, whole: bool) -> list[str]:
             lines += [f".. {'autoexception' if error else 'autoclass'}:: {module}.{name}"]
             lines += ["   :show-inheritance:"] if error else []
             lines += [f"   :members: {_METHODS[name]}"] if name in _METHODS else []
+            lines += ["   :members:", "   :undoc-members:"] if issubclass(thing, Enum) else []
         else:
             lines += [f".. autofunction:: {module}.{name}"]
         lines += [""]

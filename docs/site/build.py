@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -40,6 +42,7 @@ def build(into: Path) -> bool:
     app = Sphinx(
         source, None, html, doctrees, "html", confoverrides=_settings(), status=None, warningiserror=True
     )
+    app.connect("autodoc-process-signature", _shorten)
     app.build(force_all=True)
     return app.statuscode == 0
 
@@ -65,6 +68,12 @@ def _lay_out(source: Path) -> None:
     pages = {str(path.relative_to(REPOSITORY).with_suffix("")) for path in copied if path.suffix == ".md"}
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     _write(source / "index.md", index_page(readme, sections, pages))
+
+
+def _shorten(*given: Any) -> tuple[str | None, str | None]:
+    """Say `Tier` for `~chaosp7.platform.model.Tier`: of a msgspec struct autodoc leaves the mark standing."""
+    *_, signature, returns = given
+    return signature and re.sub(r"~(?:\w+\.)*", "", signature), returns
 
 
 def _write(path: Path, text: str) -> None:

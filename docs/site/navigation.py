@@ -17,6 +17,7 @@ GENERATED = {
         "reference/faults",
         "experiments",
         "reference/cli",
+        "reference/platform",
         "reference/actions",
         "reference/probes",
         "reference/controls",
