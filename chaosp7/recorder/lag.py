@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from chaosp7.errors import ReaderError
+from chaosp7.platform.kafka_patience import patiently
 from chaosp7.platform.model import ConsumerGroup
 
 __all__ = ["ConsumerLag"]
@@ -36,7 +38,7 @@ class ConsumerLag:
             ReaderError: if the broker doesn't answer.
         """
         try:
-            return {group.group: self._lag(group) for group in self._groups}
+            return {group.group: patiently(partial(self._lag, group)) for group in self._groups}
         except KafkaException as error:
             self.close()
             raise ReaderError(f"consumer lag: {error}") from error
@@ -69,7 +71,7 @@ class ConsumerLag:
             )
         topic = consumer.list_topics(group.topic, timeout=_TIMEOUT_S).topics[group.topic]
         if topic.error is not None:
-            raise ReaderError(f"consumer lag: topic {group.topic}: {topic.error}")
+            raise KafkaException(KafkaError(topic.error.code(), f"{group.topic}: {topic.error.str()}"))
         partitions = [TopicPartition(group.topic, partition) for partition in topic.partitions]
         lag = 0
         for committed in consumer.committed(partitions, timeout=_TIMEOUT_S):

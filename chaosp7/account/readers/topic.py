@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from chaosp7.account.checksum import checksum
 from chaosp7.account.feeds import Feed
@@ -23,6 +23,7 @@ from chaosp7.account.index import FeedIndex
 from chaosp7.account.readers.raw_batch import BatchDecoder
 from chaosp7.account.readers.raw_formats import UndecodableError, canonical_symbol, decoder
 from chaosp7.errors import ReaderError
+from chaosp7.platform.kafka_patience import patiently
 
 __all__ = ["TopicBatch", "TopicDecoder", "TopicScan", "consumer_config", "end_offsets"]
 
@@ -78,18 +79,22 @@ def end_offsets(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
     try:
         result = []
         for topic in topics:
-            metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
-            if metadata.error is not None:
-                raise ReaderError(f"topic {topic}: {metadata.error}")
-            for partition in sorted(metadata.partitions):
-                end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)[1]
-                result.append(TopicPartition(topic, partition, end))
+            result += patiently(partial(_ends, consumer, topic))
     except KafkaException as error:
         raise ReaderError(f"topic tier: {error}") from error
     else:
         return result
     finally:
         consumer.close()
+
+
+def _ends(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+    if metadata.error is not None:
+        raise KafkaException(KafkaError(metadata.error.code(), f"{topic}: {metadata.error.str()}"))
+    partitions = [TopicPartition(topic, partition) for partition in sorted(metadata.partitions)]
+    ends = [consumer.get_watermark_offsets(partition, timeout=_TIMEOUT_S)[1] for partition in partitions]
+    return [TopicPartition(topic, one.partition, end) for one, end in zip(partitions, ends, strict=True)]
 
 
 class TopicDecoder:
