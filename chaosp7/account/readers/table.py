@@ -1,9 +1,9 @@
 """Read a ClickHouse table tier: accounted inside ClickHouse, over chunks of sequences.
 
 What comes back: digests per chunk; of chunks that differ their runs, for which only sequences are
-read; of chunks that the runs don't explain XORs of their pieces; rows only of those that these don't explain either. The same SQL is
-right on a Distributed table: counts, sums and XORs add up over shards, and runs are made only of
-what all shards have given.
+read; of chunks that the runs don't explain XORs of their pieces; rows only of those that these don't
+explain either. The same SQL is right on a Distributed table: counts, sums and XORs add up over shards,
+and runs are made only of what all shards have given.
 """
 
 from __future__ import annotations
