@@ -11,7 +11,9 @@ Few passes over the tier keep it cheap and exact:
 4. The rows of the chunks that are left are fetched and compared message by message.
 
 The later passes must see the rows that the first one digested. If they see fewer, or (at a settled
-tier) anything else, the reader has failed or something moved, and there is no account.
+tier) anything else, the reader has failed or something moved, and there is no account. Runs carry a
+count only: other rows in the same number don't explain the digest, so they lead to the rows, which
+must have it. Where nothing was sent, all rows are unexpected, whichever they are: there the count is all.
 """
 
 from __future__ import annotations
