@@ -173,12 +173,13 @@ class SyntheticTable:
 
     def _digests(self) -> list[list[Any]]:
         exchanges, symbols = (list(dict.fromkeys(feed[i] for feed in self._feeds)) for i in (0, 1))
-        parts: dict[tuple[int, int, int], list[tuple[int, ...]]] = {}
+        parts: dict[tuple[int, int], list[tuple[int, ...]]] = {}
         for index, chunk, *digest in np.load(self._folder / "digests.npy").T.tolist():
             exchange, symbol = self._feeds[index]
-            key = (exchanges.index(exchange) + 1, symbols.index(symbol) + 1, chunk // 256)
-            parts.setdefault(key, []).append((chunk % 256, *digest))
-        return [*([key[i] for key in parts] for i in range(3)), list(parts.values())]
+            # The pair's number, as `FeedNumbers` makes it.
+            pair = (exchanges.index(exchange) + 1) * (len(symbols) + 1) + symbols.index(symbol) + 1
+            parts.setdefault((pair, chunk // 256), []).append((chunk % 256, *digest))
+        return [*([key[i] for key in parts] for i in range(2)), list(parts.values())]
 
     def _names(self, indices: Sequence[int]) -> list[list[str]]:
         # Each row has strings of its own, as it does when they come over the wire.

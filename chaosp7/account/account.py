@@ -11,7 +11,9 @@ Few passes over the tier keep it cheap and exact:
 4. The rows of the chunks that are left are fetched and compared message by message.
 
 The later passes must see the rows that the first one digested. If they see fewer, or (at a settled
-tier) anything else, the reader has failed or something moved, and there is no account.
+tier) anything else, the reader has failed or something moved, and there is no account. Runs carry a
+count only: other rows in the same number don't explain the digest, so they lead to the rows, which
+must have it. Where nothing was sent, all rows are unexpected, whichever they are: there the count is all.
 """
 
 from __future__ import annotations
@@ -225,8 +227,10 @@ def _explained(
         case = cases.get(found.key)
         if case is None:
             raise ReaderError(f"{tier}: runs of chunk {found.key.chunk} of {found.key.feed} came unasked")
-        _same_rows(tier, found.key, digests.get(found.key), found.digest, strict)
-        if case.explain(found.digest, found.copies()):
+        before = digests.get(found.key)
+        _as_many_rows(tier, found.key, before.count, found.rows, strict)
+        # Runs of more rows than were digested explain nothing: they come of rows that were too late.
+        if case.explain(before, found.copies()):
             yield cases.pop(found.key)
         elif found.firsts:
             left[found.key] = found
@@ -236,7 +240,7 @@ def _explained(
         told = left.get(piece.key)
         if told is None:
             raise ReaderError(f"{tier}: pieces of chunk {piece.key.chunk} of {piece.key.feed} came unasked")
-        if cases[piece.key].name(told.digest, told.copies(), piece.xors):
+        if cases[piece.key].name(digests.get(piece.key), told.copies(), piece.xors):
             del left[piece.key]
             yield cases.pop(piece.key)
 
@@ -268,12 +272,20 @@ def _verify(tier: str, case: ChunkCase, digests: DigestTable, strict: bool) -> N
 
 
 def _same_rows(tier: str, key: ChunkKey, before: Digest, now: Digest, strict: bool) -> None:
-    if now == before or (not strict and now.count > before.count):
-        return
-    raise ReaderError(
-        f"{tier}: chunk {key.chunk} of {key.feed} had {before.count} rows when it was digested, "
-        f"but its rows now are {now.count}"
-        f"{' others' if now.count == before.count else ''}: it was read incompletely, it still moves, "
+    _as_many_rows(tier, key, before.count, now.count, strict)
+    if now.count == before.count and now != before:
+        raise _moved(tier, key, before.count, f"{now.count} others")
+
+
+def _as_many_rows(tier: str, key: ChunkKey, before: int, now: int, strict: bool) -> None:
+    if now < before or (strict and now > before):
+        raise _moved(tier, key, before, str(now))
+
+
+def _moved(tier: str, key: ChunkKey, before: int, now: str) -> ReaderError:
+    return ReaderError(
+        f"{tier}: chunk {key.chunk} of {key.feed} had {before} rows when it was digested, "
+        f"but its rows now are {now}: it was read incompletely, it still moves, "
         "or its digests weren't limited to sequences at or above the run's first"
     )
 

@@ -3,6 +3,9 @@
 Layer *k* of a chunk is what is there at least *k* times; a run is a maximal range of consecutive
 sequences in a layer. A chunk that lacks one message has two runs in its first layer; one with a
 message twice has one run in the first and one in the second.
+
+Runs hold sequences only, so a tier reads nothing else to tell them. Whether what is there is right, the
+chunk's digest says that is known already: right copies of these runs explain it, or they don't.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from chaosp7.account.digest import CHUNK, ChunkKey, Digest
+from chaosp7.account.digest import CHUNK, ChunkKey
 from chaosp7.errors import ReaderError
 
 __all__ = ["ChunkRuns", "RunSource"]
@@ -26,13 +29,13 @@ class ChunkRuns:
 
     Attributes:
         key: the chunk.
-        digest: of the same rows, gathered by the same query.
+        rows: how many rows the runs were made of, gathered by the same query.
         firsts: place of each run's first sequence in the chunk, 0 to ``CHUNK - 1``.
         lasts: of its last one, inclusive; as many.
     """
 
     key: ChunkKey
-    digest: Digest
+    rows: int
     firsts: Sequence[int]
     lasts: Sequence[int]
 
@@ -53,6 +56,6 @@ class ChunkRuns:
         return np.cumsum(steps[:CHUNK]).astype(np.uint64)
 
 
-#: Gives the runs of the chunks asked for. A chunk left out, or with runs that don't make up its
+#: Gives the runs of the chunks asked for. A chunk left out, or with runs that don't make up the
 #: digest's count (none at all, where they would be too many), is examined by its rows.
 RunSource: TypeAlias = Callable[[Sequence[ChunkKey]], Iterable[ChunkRuns]]

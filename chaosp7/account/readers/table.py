@@ -1,9 +1,9 @@
 """Read a ClickHouse table tier: accounted inside ClickHouse, over chunks of sequences.
 
-What comes back: digests per chunk; of chunks that differ their runs; of chunks that the runs don't
-explain XORs of their pieces; rows only of those that these don't explain either. The same SQL is
-right on a Distributed table: counts, sums and XORs add up over shards, and runs are made only of
-what all shards have given.
+What comes back: digests per chunk; of chunks that differ their runs, for which only sequences are
+read; of chunks that the runs don't explain XORs of their pieces; rows only of those that these don't
+explain either. The same SQL is right on a Distributed table: counts, sums and XORs add up over shards,
+and runs are made only of what all shards have given.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chaosp7.account import checksum
-from chaosp7.account.digest import CHUNK, ChunkKey, Digest, DigestTable
+from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
 from chaosp7.account.pieces import BITS, PIECE, PIECES, ChunkPieces
@@ -120,27 +120,27 @@ class TableReader:
         """
         numbers, of_chunks = _of_chunks(keys, first)
         gathered = (
-            f"SELECT {numbers.key(first)} AS key, {_DIGEST}, groupArray(toUInt16(sequence % {CHUNK})) "
-            f"AS places FROM ({self._checksums}) WHERE {of_chunks} GROUP BY key"
+            f"SELECT {numbers.key(first)} AS key, groupArray(toUInt16(sequence % {CHUNK})) AS places "
+            f"FROM ({self._checksums}) WHERE {of_chunks} GROUP BY key"
         )
         # Layers lie two chunks apart, so that none touches the next.
         layered = (
-            "SELECT key, rows, sum, xor, arraySort(places) AS ordered, "
+            "SELECT key, arraySort(places) AS ordered, "
             f"arraySort(arrayMap((place, copy) -> toUInt64((copy - 1) * {2 * CHUNK} + place), ordered, "
             f"arrayEnumerateUniq(ordered))) AS layers, arrayDifference(layers) AS steps FROM ({gathered})"
         )
         runs = (
-            "SELECT key, rows, sum, xor, "
+            "SELECT key, length(ordered) AS rows, "
             "arrayFilter((place, step) -> step != 1, layers, steps) AS firsts, "
             "arrayFilter((place, step) -> step != 1, layers, arrayPushBack(arrayPopFront(steps), 0)) "
             f"AS lasts FROM ({layered})"
         )
         answer = self._query(
-            f"SELECT key, rows, sum, xor, {_places('firsts')}, {_places('lasts')} FROM ({runs})",
-            6,
+            f"SELECT key, rows, {_places('firsts')}, {_places('lasts')} FROM ({runs})",
+            4,
         )
-        for key, *digest, firsts, lasts in zip(*answer, strict=True):
-            yield ChunkRuns(numbers.chunk_of(key), Digest(*digest), firsts, lasts)
+        for key, rows, firsts, lasts in zip(*answer, strict=True):
+            yield ChunkRuns(numbers.chunk_of(key), rows, firsts, lasts)
 
     def pieces(self, keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> Iterable[ChunkPieces]:
         """Return the XORs of some chunks' pieces.
