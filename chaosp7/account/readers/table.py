@@ -32,6 +32,9 @@ Query = Callable[[str, int], Sequence[Any]]
 #: Runs of one chunk that are told; where there are more of them, its rows are examined instead.
 RUNS_MAX = 256
 
+#: Of all rows: larger blocks than usual save a tenth of the time.
+_BLOCK_BYTES = 16_000_000
+
 #: Chunks of one feed whose digests come in one row.
 _PART = 256
 
@@ -75,7 +78,7 @@ class TableReader:
             f"SELECT {pair} AS pair, intDiv({chunk}, {_PART}) AS part, "
             f"groupArray((toUInt8({chunk} % {_PART}), toUInt32(least(rows, 4294967295)), sum, xor)) FROM ("
             f"SELECT {numbers.key(table.first)} AS key, {_DIGEST} FROM ({self._checksums}) GROUP BY key"
-            ") GROUP BY pair, part",
+            f") GROUP BY pair, part SETTINGS preferred_block_size_bytes = {_BLOCK_BYTES}",
             3,
         )
         nameless = 0
