@@ -104,12 +104,12 @@ class Account:
     @property
     def missed_at_source(self) -> int:
         """Of the lost ones, what no feed handler ever received."""
-        return self.evidence.source_loss["missed_at_source"]
+        return self.evidence.source_loss.get("missed_at_source", 0)
 
     @property
     def unacknowledged(self) -> int:
         """Of the lost ones, what a feed handler had received and the broker never confirmed."""
-        return self.evidence.source_loss["unacknowledged"]
+        return self.evidence.source_loss.get("unacknowledged", 0)
 
     def assert_nothing_lost(self, tier: str = "") -> None:
         """See that every message is there, and was before the drain's deadline.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -81,8 +82,8 @@ class Messages:
                 given. It is brought up if it is down, and taken down again then.
             rate_per_s: messages per second, over all feeds.
             duration_s: how long the load lasts at least, seconds.
-            settle_s: how long it goes on after the block, seconds: a tier that isn't fresh by then isn't
-                seen to recover.
+            settle_s: how long it goes on at least, seconds, when the account is asked for after a fault: a
+                tier that isn't fresh by then isn't seen to recover. Without a fault it ends at once.
             seed: of the generated trades.
             budget: what is allowed: see `chaosp7.run.evidence.Budget`.
             drain_deadline_s: how long the tiers may take to come to rest after the load, seconds.
@@ -247,6 +248,8 @@ class Messages:
                 fault.heal()
             except FaultError as error:
                 logger.warning("%s", error)  # it is in the fault's record, and so in the verdict
+        if not self.run.faults:  # there is nothing to recover from
+            self.run.plan = replace(self.run.plan, settle_s=0)
         try:
             self.run.finish()
         except ChaosP7Error as error:

@@ -77,8 +77,11 @@ def platform(request: pytest.FixtureRequest, chaosp7_platforms: Platforms) -> Pl
     It is that of the marker ``chaosp7(platform=...)``, of the option ``--chaosp7-platform``, of the setting
     ``chaosp7_platform``, of ``$CHAOSP7_PLATFORM``, or ``embedded``.
     """
+    from chaosp7.pytest_plugin.runs import in_brief  # noqa: PLC0415
+
     marker = request.node.get_closest_marker(_MARKER)
-    return chaosp7_platforms.up(marker.kwargs.get("platform") if marker else None)
+    with in_brief():
+        return chaosp7_platforms.up(marker.kwargs.get("platform") if marker else None)
 
 
 @pytest.fixture
@@ -88,17 +91,18 @@ def messages(request: pytest.FixtureRequest, platform: PlatformUp) -> Iterator[M
     If the test ends without having asked for the account, it is made all the same, and whatever is lost or
     wrong beyond the budget is an error.
     """
-    __tracebackhide__ = True
-    from chaosp7.pytest_plugin.runs import begin, end  # noqa: PLC0415
+    from chaosp7.pytest_plugin.runs import begin, end, in_brief  # noqa: PLC0415
 
     node = request.node
     node.stash[_outcomes] = None
-    begun = begin(node, platform)
+    with in_brief():
+        begun = begin(node, platform)
     node.stash[_messages] = begun
     node.user_properties.append(("chaosp7_report", str(begun.report)))
     yield begun
     # A test without an outcome was interrupted, or skips: nobody waits for a drain then.
-    end(begun, node.stash.get(_outcomes, None))
+    with in_brief():
+        end(begun, node.stash.get(_outcomes, None))
 
 
 @pytest.fixture

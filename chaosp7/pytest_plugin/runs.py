@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from chaosp7.errors import ConfigError
+from chaosp7.errors import ChaosP7Error, ConfigError
 from chaosp7.measure.messages import Messages
 from chaosp7.pytest_plugin.platforms import PlatformUp
 
-__all__ = ["begin", "end"]
+__all__ = ["begin", "end", "in_brief"]
 
 _GIVEN_BY_US = ("name", "platform", "reports")
+
+
+@contextmanager
+def in_brief() -> Iterator[None]:
+    """Have what a fixture raises on purpose fail the test with its words alone: a trace tells nobody more."""
+    try:
+        yield
+    except (ChaosP7Error, AssertionError) as error:
+        kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+        notes: list[str] = getattr(error, "__notes__", [])
+        pytest.fail("\n".join([f"{kind}{error}", *notes]), pytrace=False)
 
 
 def begin(node: pytest.Item, platform: PlatformUp) -> Messages:
@@ -27,7 +40,6 @@ def begin(node: pytest.Item, platform: PlatformUp) -> Messages:
     Raises:
         ChaosP7Error: as of `Messages.begin`.
     """
-    __tracebackhide__ = True
     config = node.config
     reports = config.getoption("--chaosp7-reports") or config.rootpath / config.getini("chaosp7_reports")
     return Messages.begin(
@@ -48,7 +60,6 @@ def end(messages: Messages, outcome: str | None) -> None:
     Raises:
         AssertionError: as of `Messages.close`.
     """
-    __tracebackhide__ = True
     messages.close(outcome or "", interrupted=outcome is None)
 
 

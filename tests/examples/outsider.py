@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,14 +47,14 @@ class Outsider:
         return site
 
     def run(
-        self, *arguments: str, cwd: Path, timeout_s: float, **env: str
+        self, *arguments: str, cwd: Path, timeout_s: float, before: Sequence[str] = (), **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run its interpreter."""
+        """Run its interpreter; `before` goes before the command."""
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))
         }
         return subprocess.run(
-            [str(self.python), *arguments],
+            [*before, str(self.python), *arguments],
             cwd=cwd,
             env={**clean, **env},
             capture_output=True,

@@ -1,69 +1,97 @@
-"""The example as an outsider runs it: with the wheel, on a platform that loses twenty messages."""
+"""The example as an outsider runs it, with the wheel: what passes, what fails by name, what is interrupted."""
 
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from chaosp7.embedded import provision
-from chaosp7.embedded.planted import PLANTED_ENV
 from chaosp7.platform.drivers import open_driver
 from chaosp7.run import evidence as ev
-from tests.chaos import PLATFORM, REPOSITORY
+from chaosp7.safety.heal import ledger_of
+from tests.chaos import HEARS_CTRL_C
 from tests.examples.outsider import Outsider
 from tests.examples.test_wheel import EXAMPLE
 
 pytestmark = pytest.mark.alone
 
+HERE = Path(__file__).parent
 LIMIT_S = 280
 
 
-def faulty_platform(folder: Path) -> Path:
-    """Write the shipped platform with a silver processor that forgets 20 of each 130 first messages of a feed."""
-    content = yaml.safe_load(PLATFORM.read_text())
-    content["name"] = "forgetful"
-    content["services"]["silver-processor"]["planted"] = ["holds-back=binance BTC/USDT"]
-    path = folder / "forgetful.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    return path
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a session of the example's tests left behind.
+
+    Attributes:
+        said: on its terminal.
+        found: test -> its evidence.
+    """
+
+    said: str
+    found: dict[str, ev.Evidence]
 
 
-def test_the_example_passes_where_nothing_is_lost_and_names_what_is(
-    outsider: Outsider, parts: provision.Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def session(outsider: Outsider, parts: provision.Parts, tmp_path_factory: pytest.TempPathFactory) -> Session:
     del parts
-    example = Path(shutil.copytree(EXAMPLE, tmp_path / "example"))
-    shutil.copy(REPOSITORY / "tests" / "examples" / "short_drain.py", example)
-    state = tmp_path / "state"
+    folder = tmp_path_factory.mktemp("example")
+    example = Path(shutil.copytree(EXAMPLE, folder / "example"))
+    shutil.copy(HERE / "planting.py", example)
+    shutil.copy(HERE / "interrupted.py", example / "tests" / "test_zz_interrupted.py")
     done = outsider.run(
-        *("-m", "pytest", "-p", "short_drain", "-p", "no:cacheprovider"),
-        *("--chaosp7-platform", str(faulty_platform(tmp_path))),
+        *("-m", "pytest", "-p", "planting", "-p", "no:cacheprovider", "--durations=0"),
+        before=HEARS_CTRL_C,
         cwd=example,
         timeout_s=LIMIT_S,
-        CHAOSP7_STATE_DIR=str(state),
+        CHAOSP7_STATE_DIR=str(folder / "state"),
         PYTHONPATH=str(example),
-        **{PLANTED_ENV: "1"},
     )
-    # The bug is in the first messages of the platform's life: the second test sends none of them.
-    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
-    assert re.search(r"FAILED tests/test_trades.py::test_every_trade_arrives", done.stdout)
-    said = re.search(
-        r"20 of 2,\d{3} lost at silver: binance BTC/USDT 30, 35, 40, 45, 50 and 15 more ranges \(20 messages\), "
-        r"sent \d\d:\d\d:\d\d\.\d{3}-(\d\d:\d\d:\d\d)?\.\d{3} UTC, first missing at silver; "
-        r"acknowledged by the broker",
-        done.stdout,
-    )
-    assert said, done.stdout
-    (report,) = re.findall(r"^report: (.+)$", done.stdout, re.MULTILINE)
-    assert Path(report).is_relative_to(example / "reports")
-    assert Path(report).read_text().startswith("<!doctype html>")
-    failed, passed = (ev.read(path) for path in sorted((example / "reports").glob("*/evidence.json")))
-    assert (failed.verdict, passed.verdict) == ("deviated", "passed")
-    assert failed.reasons[-1].startswith("the test failed: AssertionError")
-    (fault,) = passed.faults
+    said = done.stdout + done.stderr
+    found = {
+        path.parent.name.partition(".test_")[2]: ev.read(path)
+        for path in (example / "reports").glob("*/evidence.json")
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAOSP7_STATE_DIR", str(folder / "state"))
+        driver = open_driver(name="embedded")
+        assert not driver.running(), said  # it was taken down after all of that
+        assert ledger_of(driver).open_faults() == []
+    return Session(said, found)
+
+
+def test_a_loss_fails_the_example_by_name_and_says_where_the_report_is(session: Session) -> None:
+    evidence = session.found["every_trade_arrives"]
+    assert evidence.verdict == "deviated", session.said
+    assert evidence.reasons[-1].startswith("the test failed: AssertionError")
+    (lost,) = next(tier for tier in evidence.tiers if tier.tier == "silver").ranges
+    assert lost.last - lost.first == 6
+    assert re.search(
+        rf"7 of {evidence.load.messages if evidence.load else 0:,} lost at silver: "
+        rf"binance BTC/USDT {lost.first}-{lost.last}, sent \d\d:\d\d:\d\d\.\d{{3}}-(\d\d:\d\d:\d\d)?\.\d{{3}} UTC, "
+        "first missing at silver; acknowledged by the broker",
+        session.said,
+    ), session.said
+    (report,) = (Path(path) for path in re.findall(r"^report: (.+)$", session.said, re.MULTILINE))
+    assert report.parent.name == evidence.run_id
+    assert report.read_text().startswith("<!doctype html>")
+
+
+def test_the_example_passes_where_nothing_is_lost(session: Session) -> None:
+    evidence = session.found["a_silver_processor_that_hangs_catches_up"]
+    assert evidence.verdict == "passed", session.said
+    (fault,) = evidence.faults
     assert (fault.kind, fault.target, fault.lasted) == ("pause", "silver-processor", True)
     assert None not in {fault.verified_start_ns, fault.verified_end_ns}
-    monkeypatch.setenv("CHAOSP7_STATE_DIR", str(state))
-    assert not open_driver(name="forgetful").running()
+    assert {tier.lost for tier in evidence.tiers} == {0}
+    assert "1 failed, 1 passed" in session.said
+
+
+def test_an_interrupted_test_heals_and_leaves_its_evidence(session: Session) -> None:
+    assert "KeyboardInterrupt" in session.said
+    evidence = session.found["that_is_interrupted_in_a_fault"]
+    assert evidence.verdict == "interrupted", evidence.reasons
+    (fault,) = evidence.faults
+    assert None not in {fault.verified_start_ns, fault.verified_end_ns}
