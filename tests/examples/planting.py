@@ -15,7 +15,7 @@ from chaosp7.recorder.drain import DrainTimes
 #: Whose trades silver loses: the 4th to the 10th of a feed.
 VICTIM = "test_every_trade_arrives"
 
-chaosp7.run.rest.DrainTimes = partial(DrainTimes, incomplete_s=5.0)  # type: ignore[misc,assignment]
+chaosp7.run.rest.DrainTimes = partial(DrainTimes, incomplete_s=3.0)  # type: ignore[misc,assignment]
 
 
 @pytest.hookimpl(tryfirst=True)
