@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 # What the platform runs on; the S3 gateway is only for the tests so far, and takes minutes to build.
 PLATFORM := --only kafka --only toxiproxy
 
-.PHONY: help run baseline test check mutation provision install lock clean
+.PHONY: help run baseline test check docs mutation provision install lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: install  ## style and types only
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+docs: install  ## the docs as a site: build/docs/html/index.html
+	@$(BIN)/python -m docs.site
+
 mutation: install  ## mistakes made on purpose in the account's and the verdict's code: the tests must see each
 	@nice -n 15 $(BIN)/python -m tests.mutation
 
@@ -53,7 +56,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 lock: install  ## write requirements.lock anew from what pyproject.toml allows
-	@$(BIN)/pip install --quiet --upgrade -e '.[embedded,dev]'
+	@$(BIN)/pip install --quiet --upgrade -e '.[embedded,dev,docs]'
 	@$(BIN)/pip freeze --exclude-editable > requirements.lock
 
 clean:  ## the virtual environment and everything that tools left here

@@ -46,10 +46,8 @@ class ClockSkew(ServiceFault):
         super().__init__(driver, service, duration_s, healthy_within_s)
         if not _LEAST_S <= abs(skew_s) <= _MOST_S:
             raise ConfigError(f"skew_s is {_LEAST_S:g} or more, ahead or behind, and ten years at most")
-        plan = driver.plan.service(service)
-        if not plan.adjustable_clock:
+        if not driver.plan.service(service).adjustable_clock:
             raise FaultError(f"the clock of {service} can't be turned without `adjustable_clock: true`")
-        self._url = f"http://{plan.health.host}:{plan.health.port}{plan.health.path}"
         self._skew_s = skew_s
         self._folder = driver.data_folder(service)
 
@@ -91,8 +89,11 @@ class ClockSkew(ServiceFault):
 
     def _off_s(self) -> tuple[float, float]:
         """Return the bounds of how far its clock is off: the header ``Date`` (RFC 9110) has whole seconds."""
+        # Only now: while a run is planned nobody knows the port.
+        health = self._driver.plan.service(self.target).health
+        url = f"http://{health.host}:{health.port}{health.path}"
         asked_s = time.time()
-        answer = requests.get(self._url, timeout=_REQUEST_S)
+        answer = requests.get(url, timeout=_REQUEST_S)
         told_s = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
         return told_s - time.time(), told_s + 1 - asked_s
 
