@@ -32,8 +32,8 @@ _METHODS = {
     "Run": "start, finish, accounts, recovery_of, release",
     "Messages": "begin, fault, account, close, folder, report",
     "Account": "sent, lost, late, corrupted, duplicated, reordered, unexpected, missed_at_source, "
-    "unacknowledged, assert_nothing_lost, assert_no_acknowledged_loss, assert_delivered, assert_recovered_within, "
-    "assert_within_budget",
+    "unacknowledged, assert_nothing_lost, assert_no_acknowledged_loss, assert_delivered, "
+    "assert_recovered_within, assert_within_budget",
     "HeldFault": "heal",
     "PlatformUp": "endpoint",
 }
