@@ -11,6 +11,7 @@ from chaosp7.account.classes import MessageClass
 from chaosp7.account.gold import GoldAccount
 from chaosp7.errors import ConfigError, MeasurementError
 from chaosp7.measure.count import Count
+from chaosp7.measure.fate import why
 from chaosp7.measure.losses import named
 from chaosp7.measure.wording import fate, recovery_text
 from chaosp7.run.accounting import Accounts
@@ -221,7 +222,9 @@ class Account:
     def _figures(self, report: TierReport) -> TierFigures:
         def count(kind: str) -> Count:
             value: int = getattr(report, kind)
-            return Count(value, partial(self._why, report, kind, value))
+            return Count(
+                value, partial(why, self._accounts, report.tier, kind, self.evidence.clock, report.note)
+            )
 
         return TierFigures(
             tier=report.tier,
@@ -235,12 +238,6 @@ class Account:
             unexpected=count("unexpected"),
             lost_here=report.lost_here,
         )
-
-    def _why(self, report: TierReport, kind: str, value: int) -> str:
-        if kind == "unexpected":  # they have no send time: nobody has sent them
-            return f"{value:,} messages at {report.tier} that were never sent"
-        found = named(self._accounts, report.tier, MessageClass(kind)) if value else []
-        return fate(report.tier, kind, value, report.sent, found, self.evidence.clock, report.note)
 
     @staticmethod
     def _refuse(wrong: Iterable[str]) -> None:

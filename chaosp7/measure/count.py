@@ -31,3 +31,7 @@ class Count(int):
     def why(self) -> str:
         """Which messages they are, in words."""
         return self._why()
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        """Be copied and saved as a plain number."""
+        return int, (int(self),)

@@ -75,7 +75,7 @@ class Run:
         self.told: StatusWriter | None = None
         self._safeguards = Safeguards(plan.safeguards, self._abort)
         self.folder = Path()
-        self._clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
+        self.clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
         self._phases: list[ev.Phase] = []
         self._brought_up = False
         self._load: Load | None = None
@@ -269,7 +269,7 @@ class Run:
             run=self.id,
             model=self.model,
             plan=self.plan,
-            clock=self._clock,
+            clock=self.clock,
             phases=self._phases,
             faults=self.faults,
             load=self._load_report,

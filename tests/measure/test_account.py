@@ -1,11 +1,16 @@
 """The assertions of an account: they fail by name, and never pass for want of knowledge."""
 
+import copy
+import json
+import pickle
+
 import msgspec
 import pytest
 
 from benchmarks.synthetic_evidence import evidence
-from chaosp7.errors import ConfigError, MeasurementError
+from chaosp7.errors import ConfigError, LedgerError, MeasurementError
 from chaosp7.measure.account import Account
+from chaosp7.measure.count import Count
 from chaosp7.pytest_plugin import pytest_assertrepr_compare
 from chaosp7.run import evidence as ev
 from tests.measure.test_losses import FEEDS, MESSAGES, Messages, accounts
@@ -59,6 +64,23 @@ def test_a_plain_comparison_says_which_messages_under_pytest() -> None:
     assert lines[0] == "2 == 0"
     assert lines[1].startswith("2 of 24 lost at raw: binance BTC/USDT 3-4, sent ")
     assert pytest_assertrepr_compare("==", 2, 0) is None
+
+
+def test_a_figure_stands_though_its_messages_can_not_be_told() -> None:
+    def fail() -> str:
+        raise LedgerError("truncated")
+
+    assert pytest_assertrepr_compare("==", Count(3, fail), 0) == [
+        "3 == 0",
+        "which messages they are can't be told: truncated",
+    ]
+
+
+def test_a_figure_is_saved_and_copied_as_a_number() -> None:
+    count = account(LOST_AT_RAW).lost
+    assert json.dumps({"lost": count}) == '{"lost": 2}'
+    assert type(copy.deepcopy(count)) is type(pickle.loads(pickle.dumps(count))) is int  # noqa: S301
+    assert copy.deepcopy(count) == count == 2
 
 
 def test_what_no_handler_received_is_a_loss_but_no_acknowledged_one() -> None:
