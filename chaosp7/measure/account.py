@@ -162,6 +162,11 @@ class Account:
         __tracebackhide__ = True
         if not self.evidence.recovery:
             raise MeasurementError("no fault was injected: there is nothing to recover from")
+        measured = {(report.fault, report.tier) for report in self.evidence.recovery}
+        for index, fault in enumerate(self.evidence.faults):
+            if missing := [tier for tier in self.tiers if (index, tier) not in measured]:
+                what = f"{fault.kind} {fault.target}"
+                raise MeasurementError(f"recovery from {what} wasn't measured at {', '.join(missing)}")
         late = []
         for report in self.evidence.recovery:
             if _unknown(report, budget_s):

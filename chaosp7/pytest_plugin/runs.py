@@ -27,7 +27,7 @@ def in_brief() -> Iterator[None]:
     except (ChaosP7Error, AssertionError) as error:
         kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
         notes: list[str] = getattr(error, "__notes__", [])
-        pytest.fail("\n".join([f"{kind}{error}", *notes]), pytrace=False)
+        raise pytest.fail.Exception("\n".join([f"{kind}{error}", *notes]), pytrace=False) from None
 
 
 def begin(node: pytest.Item, platform: PlatformUp) -> Messages:

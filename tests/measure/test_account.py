@@ -129,16 +129,24 @@ def test_a_recovery_counts_with_its_uncertainty() -> None:
 def test_a_recovery_that_nobody_saw_is_neither_in_time_nor_late(
     changed: dict[str, object], budget_s: float
 ) -> None:
-    reports = [msgspec.structs.replace(evidence().recovery[0], **changed)]
+    first, *others = evidence().recovery
+    reports = [msgspec.structs.replace(first, **changed), *others]
     with pytest.raises(MeasurementError, match="nobody can tell"):
         account([set(), set(), set()], recovery=reports).assert_recovered_within(budget_s)
 
 
 def test_a_tier_that_was_stale_beyond_the_budget_and_not_seen_back_is_late() -> None:
     changed = {"outcome": "not-recovered", "recovery_s": None, "last_stale_s": 6.0}
-    reports = [msgspec.structs.replace(evidence().recovery[0], **changed)]
+    first, *others = evidence().recovery
+    reports = [msgspec.structs.replace(first, **changed), *others]
     with pytest.raises(AssertionError, match=r"wasn't fresh again .* still stale 6.00 s later"):
         account([set(), set(), set()], recovery=reports).assert_recovered_within(5)
+
+
+def test_a_recovery_that_is_missing_at_a_tier_is_not_in_time() -> None:
+    reports = evidence().recovery[1:]
+    with pytest.raises(MeasurementError, match="recovery from restart redpanda wasn't measured at topic"):
+        account([set(), set(), set()], recovery=reports).assert_recovered_within(50)
 
 
 def test_without_a_fault_nothing_has_recovered() -> None:

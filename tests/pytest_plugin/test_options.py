@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chaosp7.errors import ConfigError
+from chaosp7.errors import ConfigError, MeasurementError
 from chaosp7.measure.messages import Messages
 from chaosp7.pytest_plugin.platforms import Platforms
-from chaosp7.pytest_plugin.runs import _options
+from chaosp7.pytest_plugin.runs import _options, in_brief
 from chaosp7.suite.lanes import own_lane
 from tests.chaos import PLATFORM
 
@@ -44,6 +44,17 @@ def test_a_marker_takes_its_arguments_by_name(request: pytest.FixtureRequest) ->
     request.node.add_marker(pytest.mark.chaosp7(50))
     with pytest.raises(ConfigError, match="by name: rate_per_s, "):
         _options(request.node)
+
+
+def test_what_a_fixture_raises_on_purpose_fails_with_its_words_alone() -> None:
+    error = MeasurementError("not every tier was fresh")
+    error.add_note("evidence: reports/x")
+    with pytest.raises(pytest.fail.Exception) as caught, in_brief():
+        raise error
+    assert caught.value.msg == "MeasurementError: not every tier was fresh\nevidence: reports/x"
+    assert not caught.value.pytrace
+    with pytest.raises(ZeroDivisionError), in_brief():
+        1 / 0  # noqa: B018 - a mistake of ours keeps its trace
 
 
 def test_a_platform_file_counts_from_the_projects_root(tmp_path: Path) -> None:
