@@ -1,13 +1,18 @@
 """What became of the messages: counts over all tiers, or at one.
 
 While the load runs, they say what is known of the messages that are overdue; after the drain they
-are final. The worst tier counts where none is named.
+are final. The worst tier counts where none is named. Under pytest a comparison that fails, such as
+``assert lost_messages() == 0``, says which messages are lost.
 """
+
+from functools import partial
 
 from chaoslib.exceptions import ActivityFailed
 
 from chaosp7.account.sets import total, union
 from chaosp7.errors import ChaosP7Error
+from chaosp7.measure.count import Count
+from chaosp7.measure.fate import why
 from chaosp7.run.current import current_run
 from chaosp7.run.outage import outages, outside
 
@@ -129,8 +134,10 @@ def _count(kind: str, tier: str) -> int:
         run = current_run()
         if tier:
             run.model.tier(tier)
-        accounts = run.accounts().tiers
+        accounts = run.accounts()
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
-    chosen = [accounts[tier]] if tier else list(accounts.values())
-    return max(int(getattr(account.counts, kind)) for account in chosen)
+    counts = {name: int(getattr(accounts.tiers[name].counts, kind)) for name in accounts.tiers}
+    # The first of the worst: the tiers after it inherit its losses.
+    worst = tier or max(counts, key=lambda name: counts[name])
+    return Count(counts[worst], partial(why, accounts, worst, kind, run.clock))

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from chaosp7.embedded import provision
+from chaosp7.measure.count import Count
 from chaosp7.platform.loader import load
 from chaosp7.run import evidence as ev
 from chaosp7.run.current import close_run, open_run
@@ -83,6 +84,10 @@ def test_planted_damage_is_found_at_its_tier_and_nowhere_else(run: Run) -> None:
     assert (lost_messages(), lost_messages("bronze"), lost_messages("silver")) == (7, 0, 7)
     assert (corrupted_messages(), corrupted_messages("bronze"), corrupted_messages("raw")) == (1, 1, 0)
     assert (duplicated_messages(), duplicated_messages("raw"), duplicated_messages("silver")) == (2, 2, 0)
+    lost = lost_messages()
+    assert isinstance(lost, Count)
+    assert f" lost at silver: binance BTC/USDT {btc + 3}-{btc + 9}, sent " in lost.why
+    assert lost.why.endswith("first missing at silver; acknowledged by the broker")
 
     evidence = run.conclude({"status": "completed"})
     assert evidence.verdict == "deviated"

@@ -8,12 +8,13 @@ by the watchdog if this process can't.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from threading import Event
 from typing import Protocol
 
 from chaoslib.exceptions import ActivityFailed, InterruptExecution
 
-from chaosp7.errors import ChaosP7Error, FaultError, HealError, NotVerifiedError
+from chaosp7.errors import ChaosP7Error, ConfigError, FaultError, HealError, NotVerifiedError
 from chaosp7.run.current import current_run
 from chaosp7.run.ending import EXIT_GRACEFULLY
 from chaosp7.run.evidence import FaultRecord
@@ -22,7 +23,7 @@ from chaosp7.run.run import Run
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.undo import Undo
 
-__all__ = ["Fault", "carry_out", "inject_fault"]
+__all__ = ["Fault", "carry_out", "inject_fault", "made_by"]
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -115,6 +116,9 @@ def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run
         if isinstance(run, PlannedRun):
             run.planned.append((fault, record))
             return "not injected: only planned"
+        if (made := _made.get()) is not None:
+            made.append((fault, record))
+            return "not injected: only made"
         over = run.ending.over
         if over.is_set():
             return "not injected: the run is being ended"
@@ -129,6 +133,31 @@ def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run
     return "; ".join(record.proof)
 
 
+#: Where `made_by` collects what an action would carry out.
+_made: ContextVar[list[tuple[Fault, FaultRecord]] | None] = ContextVar("made", default=None)
+
+
+def made_by(action: Callable[[], str]) -> tuple[Fault, FaultRecord]:
+    """Return the fault that an action would carry out in the current run; nothing is touched.
+
+    Args:
+        action: calls one of the actions, with its arguments.
+
+    Raises:
+        ConfigError: if the action injects no fault.
+        ActivityFailed: if the platform hasn't got the target, or an argument is wrong.
+    """
+    made: list[tuple[Fault, FaultRecord]] = []
+    token = _made.set(made)
+    try:
+        said = action()
+    finally:
+        _made.reset(token)
+    if not made:
+        raise ConfigError(f"no fault: {said}")
+    return made[0]
+
+
 def carry_out(
     fault: Fault,
     record: FaultRecord,
@@ -136,6 +165,7 @@ def carry_out(
     run: str,
     over: Event,
     now_ns: Callable[[], int] = time.monotonic_ns,
+    cut_short: str = "cut short: the run was ended",
 ) -> FaultRecord:
     """Write a fault down, inject it, verify it, hold it, heal it, verify that.
 
@@ -147,6 +177,7 @@ def carry_out(
         run: the run's id.
         over: set when the run has to end before its time.
         now_ns: the monotonic clock.
+        cut_short: what the evidence says if `over` was set.
 
     Returns:
         The record.
@@ -165,7 +196,7 @@ def carry_out(
         logger.info("%s: %s", what, seen)
         _hold(fault, record, over)
         if over.is_set():
-            record.proof.append("cut short: the run was ended")
+            record.proof.append(cut_short)
     except ChaosP7Error as error:
         record.error = str(error)
         raise _as_fault_error(what, error) from error

@@ -27,7 +27,7 @@ from rich.console import Console
 
 from chaosp7.child import ignore_interrupts
 from chaosp7.errors import ChaosP7Error
-from chaosp7.report import write
+from chaosp7.report.page import write_page
 from chaosp7.run.current import close_run, current_run, open_run
 from chaosp7.run.ending import EXIT_GRACEFULLY
 from chaosp7.run.planned import PlannedRun
@@ -207,7 +207,7 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         print_summary(evidence, _console())
         if run.folder.name:
             logger.info("Evidence: %s", run.folder / "evidence.json")
-            _write_page(run)
+            write_page(run.folder)
     except Exception as error:
         # A control's exception is swallowed by Chaos Toolkit: without this the run would count as passed.
         logger.exception("the evidence can't be concluded")
@@ -218,21 +218,6 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         if run.told is not None:
             run.told.stop()
         close_run()
-
-
-def _write_page(run: Run) -> None:
-    """Write the page beside the evidence; whether that succeeds is nothing to the verdict."""
-    page = run.folder / "report.html"
-    try:
-        write([run.folder], html=page)
-    except Exception as error:
-        logger.warning(
-            "The report can't be written: %s",
-            error,
-            exc_info=None if isinstance(error, ChaosP7Error) else error,
-        )
-    else:
-        logger.info("Report: %s", page)
 
 
 #: Errors from before a run was there to hold them; one experiment per process.

@@ -42,6 +42,15 @@ class Ending:
         self.over = threading.Event()
         self.reason: str | None = None
         self._too_late = threading.Event()
+        self._linked: list[threading.Event] = []
+
+    def linked(self) -> threading.Event:
+        """Return an event that is set with `over`, and that its owner may set before."""
+        event = threading.Event()
+        self._linked.append(event)
+        if self.over.is_set():
+            event.set()
+        return event
 
     def end(self, reason: str, under_way: Callable[[], bool]) -> None:
         """End the run. Returns when the faults have ended and the main thread was told.
@@ -52,7 +61,7 @@ class Ending:
         """
         self.reason = reason
         logger.error("%s: the run is ended", reason)
-        self.over.set()
+        self.cut_short()
         deadline = time.monotonic() + _FAULTS_END_WITHIN_S
         while _true(under_way) and time.monotonic() < deadline and not self._too_late.is_set():
             time.sleep(_LOOK_EVERY_S)
@@ -60,6 +69,12 @@ class Ending:
         chaos_toolkit_listens = callable(signal.getsignal(signal.SIGUSR1))
         if main is not None and chaos_toolkit_listens and not self._too_late.is_set():
             signal.pthread_kill(main, signal.SIGUSR1)
+
+    def cut_short(self) -> None:
+        """Have everything that waits in `over` go on at once."""
+        self.over.set()
+        for event in list(self._linked):
+            event.set()
 
     def hear_ctrl_c(self) -> None:
         """Have Ctrl-C end the faults' waiting as well; only in the main thread.
@@ -71,7 +86,7 @@ class Ending:
             return  # whoever has started this wants none
 
         def end(signum: int, frame: FrameType | None) -> None:
-            self.over.set()
+            self.cut_short()
             before(signum, frame)
 
         signal.signal(signal.SIGINT, end)

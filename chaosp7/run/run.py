@@ -19,19 +19,18 @@ from chaosp7.recorder.timeline import Timeline
 from chaosp7.run import evidence as ev
 from chaosp7.run.accounting import Accounting, Accounts
 from chaosp7.run.candles_at_rest import candles_at_rest
+from chaosp7.run.conclusion import Conclusion
 from chaosp7.run.ending import Ending
-from chaosp7.run.environment import this_machine
 from chaosp7.run.folder import keep_ledger, make_folder
 from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.load_end import end_load
 from chaosp7.run.plan import RunPlan
 from chaosp7.run.proxy_tax import measure_proxy_tax
-from chaosp7.run.reports import load_report, recovery_reports, tier_reports
+from chaosp7.run.reports import load_report, recovery_reports
 from chaosp7.run.rest import until_at_rest
 from chaosp7.run.run_series import series_of_run
 from chaosp7.run.series import write as write_series
 from chaosp7.run.status import Stage, Stages
-from chaosp7.run.verdict import Findings, judge
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.guard import Guard
 from chaosp7.safety.heal import heal, ledger_of, leftovers
@@ -67,6 +66,7 @@ class Run:
         self.plan = plan
         self.driver = open_driver(model)
         self.errors: list[str] = []
+        self.objections: list[str] = []
         self.faults: list[ev.FaultRecord] = []
         self.recovery: list[ev.RecoveryReport] = []
         self.finished = False
@@ -75,7 +75,7 @@ class Run:
         self.told: StatusWriter | None = None
         self._safeguards = Safeguards(plan.safeguards, self._abort)
         self.folder = Path()
-        self._clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
+        self.clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
         self._phases: list[ev.Phase] = []
         self._brought_up = False
         self._load: Load | None = None
@@ -260,47 +260,38 @@ class Run:
         time.sleep(max(0, enough_ns - time.monotonic_ns()) / 1e9)
         return time.monotonic_ns() - overdue_ns
 
+    def judged(self, journal: Mapping[str, Any]) -> ev.Evidence:
+        """Judge what is known by now, and return the evidence without writing it.
+
+        Args:
+            journal: Chaos Toolkit's, or what stands in its place: its ``status`` at least.
+        """
+        return Conclusion(
+            run=self.id,
+            model=self.model,
+            plan=self.plan,
+            clock=self.clock,
+            phases=self._phases,
+            faults=self.faults,
+            load=self._load_report,
+            accounts=self._accounts if self.finished else None,
+            drained=self._drained,
+            recovery=self.recovery,
+            proxy_tax=self._proxy_tax,
+            errors=self.errors,
+            objections=self.objections,
+            aborted=self.ending.reason,
+        ).evidence(journal)
+
     def conclude(self, journal: Mapping[str, Any]) -> ev.Evidence:
         """Judge and write the evidence.
 
         Args:
-            journal: Chaos Toolkit's.
+            journal: as of `judged`.
         """
         if self.ending.over.is_set() and self._load is not None and self._load_report is None:
             self._cut_short(self._load)
-        final = self.finished and self._accounts is not None
-        tiers = tier_reports(self._accounts, self._drained) if final and self._accounts else []
-        causes = self._accounts.attribution.counts() if final and self._accounts else {}
-        findings = Findings(
-            tiers_expected=list(self.model.tiers),
-            budget=self.plan.budget,
-            load=self._load_report,
-            tiers=tiers,
-            source_loss=causes,
-            recovery=self.recovery,
-            faults=self.faults,
-            faults_expected=self.plan.faults_expected,
-            errors=self.errors,
-            aborted=self.ending.reason,
-        )
-        judgement = judge(journal, findings)
-        evidence = ev.Evidence(
-            run_id=self.id,
-            experiment=self.plan.experiment,
-            platform=self.model.name,
-            verdict=judgement.verdict,
-            reasons=list(judgement.reasons),
-            budget=self.plan.budget,
-            clock=self._clock,
-            environment=this_machine(),
-            phases=self._phases,
-            faults=self.faults,
-            load=self._load_report,
-            tiers=tiers,
-            source_loss=causes,
-            recovery=self.recovery,
-            proxy_tax=self._proxy_tax,
-        )
+        evidence = self.judged(journal)
         if self.folder.name:  # a run that failed before it had one has nothing to show
             ev.write(evidence, self.folder / "evidence.json")
             self._write_series(evidence)

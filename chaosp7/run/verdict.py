@@ -51,6 +51,7 @@ class Findings:
         aborted: how a safeguard was missed that ended the run, in words.
         faults: the faults carried out.
         faults_expected: how many fault activities the method holds.
+        objections: what a test has found wrong by itself, in words.
     """
 
     tiers_expected: Sequence[str]
@@ -63,6 +64,7 @@ class Findings:
     faults_expected: int
     errors: Sequence[str]
     aborted: str | None = None
+    objections: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def judge(journal: Mapping[str, Any], findings: Findings) -> Judgement:
         *_from_measurement(findings, journal),
         *_from_account(findings),
         *_from_recovery(findings),
+        *((Verdict.DEVIATED, objection) for objection in findings.objections),
     ]
     if not reasons:
         return Judgement(Verdict.PASSED, ())

@@ -6,41 +6,55 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 from chaosp7.embedded.state import STATE_ENV, state_root
 
-__all__ = ["lanes"]
+__all__ = ["lanes", "own_lane"]
 
 #: No platform can be called so: a name begins with a letter or a digit.
 _LANES = ".lanes"
 
 
 @contextmanager
-def lanes(count: int) -> Iterator[list[dict[str, str]]]:
+def lanes(number: int) -> Iterator[list[dict[str, str]]]:
     """Give each lane its environment; a lane is nobody else's for as long.
 
     One lane is the usual state folder: a platform that is up there is used.
 
     Args:
-        count: how many.
+        number: how many.
 
     Raises:
         OSError: if a folder can't be made.
     """
-    if count == 1:
+    if number == 1:
         yield [{}]
         return
     with ExitStack() as stack:
-        found: list[dict[str, str]] = []
-        number = 0
-        while len(found) < count:
-            number += 1
-            folder = state_root() / _LANES / str(number)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if _locked(folder, stack):
-                found.append({STATE_ENV: str(folder)})
-        yield found
+        yield [_lane(stack) for _ in range(number)]
+
+
+@contextmanager
+def own_lane() -> Iterator[dict[str, str]]:
+    """Give one lane its environment, apart from the usual state folder and every other lane.
+
+    Raises:
+        OSError: if its folder can't be made.
+    """
+    with ExitStack() as stack:
+        yield _lane(stack)
+
+
+def _lane(stack: ExitStack) -> dict[str, str]:
+    """Lock the first free lane until the stack is closed, and return its environment."""
+    for place in count(1):
+        folder = state_root() / _LANES / str(place)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _locked(folder, stack):
+            return {STATE_ENV: str(folder)}
+    raise AssertionError("numbers don't end")
 
 
 def _locked(folder: Path, stack: ExitStack) -> bool:

@@ -11,8 +11,12 @@ from chaosp7.discovery import discover
 
 __all__ = ["api_pages", "of_kind"]
 
-#: What the tutorial's own tests use, beside actions and probes.
+#: What tests of one's own use, beside actions and probes.
 _RUNS = {
+    "chaosp7.measure.messages": ["Messages", "measured"],
+    "chaosp7.measure.account": ["Account", "TierFigures"],
+    "chaosp7.measure.held": ["HeldFault"],
+    "chaosp7.pytest_plugin.platforms": ["PlatformUp"],
     "chaosp7.platform.loader": ["load"],
     "chaosp7.run.run": ["Run"],
     "chaosp7.run.plan": ["RunPlan"],
@@ -24,7 +28,15 @@ _MODEL = "chaosp7.platform.model"
 _MODEL_CLASSES = ["Platform", "Service", "Part", "Link", "Tier", "TierKind", "ConsumerGroup"]
 
 #: What a test calls of a class; the rest of it is for actions and probes.
-_METHODS = {"Run": "start, finish, accounts, recovery_of, release"}
+_METHODS = {
+    "Run": "start, finish, accounts, recovery_of, release",
+    "Messages": "begin, fault, account, close, folder, report",
+    "Account": "sent, lost, late, corrupted, duplicated, reordered, unexpected, missed_at_source, "
+    "unacknowledged, assert_nothing_lost, assert_no_acknowledged_loss, assert_delivered, "
+    "assert_recovered_within, assert_within_budget",
+    "HeldFault": "heal",
+    "PlatformUp": "endpoint",
+}
 
 _ACTIONS = """
 What an experiment's method names: ``"module": "chaosp7.actions.kill", "func": "kill_service"``. Each acts on
@@ -40,8 +52,8 @@ An experiment names the module; Chaos Toolkit calls the functions. The arguments
 are those of ``before_experiment_control``.
 """
 _RUNS_HEAD = """
-What opens a run outside of an experiment, as in the last chapter of the :doc:`tutorial </docs/tutorial>`, and
-what reads its evidence.
+What opens a run outside of an experiment, as in :doc:`tests of your own </docs/pytest>`, and what reads its
+evidence.
 """
 _PLATFORM = """
 What a file in ``platforms/`` may say, key by key; a key that isn't here is an error. To begin from:

@@ -94,6 +94,7 @@ ONE_THING_WRONG = {
     "a message was reordered": (findings(tiers=tiers(reordered=1)), {}, Verdict.DEVIATED),
     "a message was corrupted": (findings(tiers=tiers(corrupted=1)), {}, Verdict.DEVIATED),
     "a message was never sent": (findings(tiers=tiers(unexpected=1)), {}, Verdict.DEVIATED),
+    "a test objects": (findings(objections=["the test failed: x"]), {}, Verdict.DEVIATED),
     "a message was never acknowledged": (findings(source_loss={"unacknowledged": 1}), {}, Verdict.DEVIATED),
     "a message was missed at the source": (findings(source_loss={"missed_at_source": 1}), {}, Verdict.DEVIATED),
     "recovery took too long": (findings(recovery=recovery(recovery_s=10.5)), {}, Verdict.DEVIATED),

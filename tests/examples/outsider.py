@@ -1,0 +1,73 @@
+"""Somebody else's environment: the built wheel in a virtual environment of its own, without network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos import REPOSITORY
+
+__all__ = ["Outsider", "build_wheel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """An environment with the wheel in it, and beside it what these tests have installed, save chaosp7."""
+
+    folder: Path
+
+    @classmethod
+    def install(cls, folder: Path, wheel: Path) -> Outsider:
+        """Make the environment."""
+        venv.create(folder, symlinks=True)
+        outsider = cls(folder)
+        command = [sys.executable, "-m", "pip", "--python", str(outsider.python), "install", "--quiet"]
+        options = ["--disable-pip-version-check", "--no-index", "--no-deps", str(wheel)]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        # A path file's lines are paths only: the development installation's own path file isn't read.
+        (outsider.site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        return outsider
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def site(self) -> Path:
+        """Where its packages are."""
+        (site,) = self.folder.glob("lib/python*/site-packages")
+        return site
+
+    def run(
+        self, *arguments: str, cwd: Path, timeout_s: float, before: Sequence[str] = (), **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run its interpreter; `before` goes before the command."""
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))
+        }
+        return subprocess.run(
+            [*before, str(self.python), *arguments],
+            cwd=cwd,
+            env={**clean, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build this repository's wheel."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
