@@ -123,7 +123,7 @@ def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run
         if over.is_set():
             return "not injected: the run is being ended"
         run.faults.append(record)
-        with run.recorder.close_up():
+        with run.close_up():
             carry_out(fault, record, run.fault_ledger(), run.id, over)
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error

@@ -108,7 +108,7 @@ class HeldFault:
 
     def _work(self) -> None:
         try:
-            with self._run.recorder.close_up():
+            with self._run.close_up():
                 self._carry_out()
         except BaseException as error:  # noqa: BLE001 - raised where the test waits for it
             self._error = error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +179,10 @@ class Run:
         if self._recorder is None:
             raise RunError("the run hasn't begun")
         return self._recorder
+
+    def close_up(self) -> AbstractContextManager[None]:
+        """Return a block in which the tiers are looked at as closely as can be, if at all."""
+        return nullcontext() if self._recorder is None else self._recorder.close_up()
 
     @property
     def timelines(self) -> Mapping[str, Timeline]:
