@@ -63,7 +63,7 @@ class ChunkCase:
         )
         count = len(self._checksums)
         # All of them are at or above _start, and a chunk's messages begin at max(_start, chunk).
-        inside = sequences < np.uint64(self._first + count) if count else np.zeros(len(sequences), np.bool_)
+        inside = sequences < np.uint64(self._first + count)
         if not inside.all():
             self._note_above(sequences[~inside])
             sequences, checksums = sequences[inside], checksums[inside]

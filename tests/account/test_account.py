@@ -2,19 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaosp7.account.account import account_tier
+from chaosp7.account.account import account_tier, suspect
 from chaosp7.account.checksum import checksum
 from chaosp7.account.classes import MessageClass, TierAccount
-from chaosp7.account.digest import CHUNK, ChunkKey
+from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD, Records
-from chaosp7.account.rows import Rows
+from chaosp7.account.rows import Rows, RowSource
 from chaosp7.account.sent import Expected, RunRecords, expected, record_checksums
 from chaosp7.errors import MeasurementError, ReaderError
 
@@ -163,6 +164,117 @@ def test_messages_after_the_cut_are_neither_lost_nor_unexpected() -> None:
     sums = record_checksums(records).tolist()
     account = Tier(run, [(i, sums[i]) for i in range(9) if i != 2]).account(expected(run, until_ns=6))
     assert (account.counts.sent, account.counts.lost, account.counts.unexpected) == (6, 1, 0)
+
+
+@pytest.mark.parametrize("feeds", [(STRANGER,), (FEED, STRANGER), (STRANGER, FEED)])
+def test_digests_of_other_feeds_give_no_account(feeds: tuple[Feed, ...]) -> None:
+    run = run_of(sent_records(7, 10))
+    table = DigestTable(feeds, dict.fromkeys(feeds, 7))
+    with pytest.raises(MeasurementError, match="another run"):
+        suspect(expected(run), table)
+
+
+def test_chunks_are_parted_into_absent_differing_and_foreign_ones() -> None:
+    run = run_of(sent_records(CHUNK - 1, 2 * CHUNK))  # chunks 0 to 2
+    sent = expected(run)
+    table = sent.table()
+    sequences = np.array([CHUNK, 3 * CHUNK, 4 * CHUNK], dtype=np.uint64)
+    table.add(np.zeros(3, dtype=np.intp), sequences, sequences)
+    found = suspect(sent, table)
+    assert [[key.chunk for key in keys] for keys in (found.absent, found.differing, found.foreign)] == [
+        [0, 2],
+        [1],
+        [3, 4],
+    ]
+    account = account_tier("tier", run, sent, table, lambda _keys: [Rows(np.zeros(3, np.intp), sequences, sequences)])  # fmt: skip
+    counts = account.counts
+    assert (counts.lost, counts.corrupted, counts.unexpected) == (2 * CHUNK - 1, 1, 2)
+
+
+@pytest.mark.parametrize(("end", "closed", "wanted"), [(2, True, []), (2, False, []), (1, True, [3])])
+def test_a_chunk_beyond_the_cut_is_foreign_only_where_the_source_sent_nothing_any_more(
+    end: int, closed: bool, wanted: list[int]
+) -> None:
+    run = RunRecords((FEED,), (0,), lambda: [sent_records(0, end * 2 * CHUNK)], closed=closed)
+    sent = expected(run, until_ns=10)
+    table = sent.table()
+    rows = np.array([1 * CHUNK, 3 * CHUNK], dtype=np.uint64)
+    table.add(np.zeros(2, dtype=np.intp), rows, rows)
+    assert [key.chunk for key in suspect(sent, table).foreign] == wanted
+
+
+def rows_one_by_one(tier: Tier, asked: list[int]) -> RowSource:
+    def rows(keys: Sequence[ChunkKey]) -> Iterable[Rows]:
+        asked.append(len(keys))
+        for batch in tier.rows(keys):
+            for i in range(len(batch.feeds)):
+                yield Rows(batch.feeds[i : i + 1], batch.sequences[i : i + 1], batch.checksums[i : i + 1])
+            yield Rows(batch.feeds[:0], batch.sequences[:0], batch.checksums[:0])
+
+    return rows
+
+
+@pytest.mark.parametrize(("at_once", "wanted"), [(2, [2, 2, 1]), (1, [1] * 5), (None, [5]), (32, [5])])
+def test_as_many_chunks_are_asked_for_at_once_as_the_reader_wants(
+    at_once: int | None, wanted: list[int]
+) -> None:
+    run = run_of(sent_records(0, 5 * CHUNK))
+    tier = Tier(run, [(chunk * CHUNK + 7, 5) for chunk in range(5)] * 2)
+    sent, asked = expected(run), list[int]()
+    table = sent.table()
+    table.add(np.zeros(10, dtype=np.intp), tier.sequences, tier.checksums)
+    account = account_tier(
+        "tier", run, sent, table, rows_one_by_one(tier, asked), keys_at_once=at_once, unidentified_rows=3
+    )
+    assert asked == wanted
+    counts = account.counts
+    assert (counts.corrupted, counts.lost, counts.surplus, counts.unexpected) == (5, 5 * CHUNK - 5, 5, 3)
+
+
+@pytest.mark.parametrize("now", [[1, 2], [1, 2, 3, 3], [1, 2, 4]])
+@pytest.mark.parametrize(("closed", "settled"), [(True, None), (True, False), (False, None), (False, True)])
+def test_only_a_tier_that_is_not_settled_may_have_more_rows_than_were_digested(
+    now: list[int], closed: bool, settled: bool | None
+) -> None:
+    records = sent_records(0, 10)
+    sums = record_checksums(records).tolist()
+    run = RunRecords((FEED,), (0,), lambda: [records], closed=closed)
+    sent = expected(run)
+    table = sent.table()
+    table.add(np.zeros(3, dtype=np.intp), np.array([1, 2, 3], np.uint64), np.array(sums[1:4], np.uint64))
+    tier = Tier(run, [(sequence, sums[sequence]) for sequence in now])
+    if len(now) > 3 and ((settled is None and not closed) or settled is False):
+        counts = account_tier("tier", run, sent, table, tier.rows, settled=settled).counts
+        assert (counts.lost, counts.duplicated) == (7, 1)
+    else:
+        with pytest.raises(ReaderError, match="still moves"):
+            account_tier("tier", run, sent, table, tier.rows, settled=settled)
+
+
+I1, U1 = np.zeros(1, dtype=np.intp), np.ones(1, dtype=np.uint64)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "sequences", "checksums"),
+    [
+        (np.zeros(2, dtype=np.intp), U1, U1),
+        (I1, np.ones(2, dtype=np.uint64), U1),
+        (I1, U1, np.ones(2, dtype=np.uint64)),
+        (I1, U1.astype(np.int64), U1),
+        (I1, U1, U1.astype(np.int64)),
+        (I1 - 1, U1, U1),
+        (I1 + 1, U1, U1),
+        (np.array([-1, 0]), np.ones(2, dtype=np.uint64), np.ones(2, dtype=np.uint64)),
+        (np.array([0, 1]), np.ones(2, dtype=np.uint64), np.ones(2, dtype=np.uint64)),
+    ],
+)
+def test_rows_that_can_not_be_give_no_account(feeds: Any, sequences: Any, checksums: Any) -> None:
+    run = run_of(sent_records(0, 10))
+    sent = expected(run)
+    table = sent.table()
+    table.add(I1, U1, U1)
+    with pytest.raises(ReaderError, match=r"columns of different length|must be unsigned|of feed index"):
+        account_tier("tier", run, sent, table, lambda _keys: [Rows(feeds, sequences, checksums)])
 
 
 def test_the_checksum_sees_every_field() -> None:
