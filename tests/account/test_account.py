@@ -174,6 +174,15 @@ def test_digests_of_other_feeds_give_no_account(feeds: tuple[Feed, ...]) -> None
         suspect(expected(run), table)
 
 
+def test_digests_of_the_same_feeds_in_another_order_give_no_account() -> None:
+    records = np.concatenate((sent_records(7, 10), sent_records(7, 10)))
+    records["feed"][10:] = 1
+    run = RunRecords((FEED, STRANGER), (7, 7), lambda: [records])
+    suspect(expected(run), DigestTable((FEED, STRANGER), {FEED: 7, STRANGER: 7}))
+    with pytest.raises(MeasurementError, match="another run"):
+        suspect(expected(run), DigestTable((STRANGER, FEED), {FEED: 7, STRANGER: 7}))
+
+
 def test_chunks_are_parted_into_absent_differing_and_foreign_ones() -> None:
     run = run_of(sent_records(CHUNK - 1, 2 * CHUNK))  # chunks 0 to 2
     sent = expected(run)
