@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaosp7.account import account as account_module
 from chaosp7.account.account import account_tier, suspect
 from chaosp7.account.checksum import checksum
 from chaosp7.account.classes import MessageClass, TierAccount
@@ -16,6 +17,7 @@ from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD, Records
 from chaosp7.account.rows import Rows, RowSource
+from chaosp7.account.runs import ChunkRuns
 from chaosp7.account.sent import Expected, RunRecords, expected, record_checksums
 from chaosp7.errors import MeasurementError, ReaderError
 
@@ -200,11 +202,21 @@ def test_chunks_are_parted_into_absent_differing_and_foreign_ones() -> None:
     assert (counts.lost, counts.corrupted, counts.unexpected) == (2 * CHUNK - 1, 1, 2)
 
 
-@pytest.mark.parametrize(("end", "closed", "wanted"), [(2, True, []), (2, False, []), (1, True, [3])])
+@pytest.mark.parametrize(
+    ("count", "closed", "wanted"),
+    [
+        (4 * CHUNK, True, []),
+        (4 * CHUNK, False, []),
+        (4 * CHUNK - 1, True, [3]),
+        (3 * CHUNK + 1, True, [3]),
+        (2 * CHUNK, True, [3]),
+        (2 * CHUNK, False, []),
+    ],
+)
 def test_a_chunk_beyond_the_cut_is_foreign_only_where_the_source_sent_nothing_any_more(
-    end: int, closed: bool, wanted: list[int]
+    count: int, closed: bool, wanted: list[int]
 ) -> None:
-    run = RunRecords((FEED,), (0,), lambda: [sent_records(0, end * 2 * CHUNK)], closed=closed)
+    run = RunRecords((FEED,), (0,), lambda: [sent_records(0, count)], closed=closed)
     sent = expected(run, until_ns=10)
     table = sent.table()
     rows = np.array([1 * CHUNK, 3 * CHUNK], dtype=np.uint64)
@@ -238,6 +250,36 @@ def test_as_many_chunks_are_asked_for_at_once_as_the_reader_wants(
     assert asked == wanted
     counts = account.counts
     assert (counts.corrupted, counts.lost, counts.surplus, counts.unexpected) == (5, 5 * CHUNK - 5, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "with_runs", "wanted", "of_runs"),
+    [(2, False, [2, 2, 1], []), (None, False, [3, 2], []), (2, True, [2, 1, 2], [3, 2])],
+)
+def test_no_more_chunks_are_held_than_a_pass_has(
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int | None,
+    with_runs: bool,
+    wanted: list[int],
+    of_runs: list[int],
+) -> None:
+    monkeypatch.setattr(account_module, "KEYS_PER_PASS", 3)
+    run = run_of(sent_records(0, 5 * CHUNK))
+    tier = Tier(run, [(chunk * CHUNK + 7, 5) for chunk in range(5)])
+    sent, asked, told = expected(run), list[int](), list[int]()
+    table = sent.table()
+    table.add(np.zeros(5, dtype=np.intp), tier.sequences, tier.checksums)
+
+    def runs(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
+        told.append(len(keys))
+        return ()
+
+    rows = rows_one_by_one(tier, asked)
+    found = account_tier(
+        "tier", run, sent, table, rows, keys_at_once=at_once, runs=runs if with_runs else None
+    )
+    assert (asked, told) == (wanted, of_runs)
+    assert (found.counts.corrupted, found.counts.lost) == (5, 5 * CHUNK - 5)
 
 
 @pytest.mark.parametrize("now", [[1, 2], [1, 2, 3, 3], [1, 2, 4]])
