@@ -191,6 +191,27 @@ def test_a_wrong_place_where_nothing_was_sent_is_not_named(place: int) -> None:
     assert not case.corrupted()
 
 
+# The digest is that of another message being wrong, so that the place alone can tell.
+@pytest.mark.parametrize(
+    ("model", "wrong", "instead"),
+    [
+        (SIX, {0: 5}, {6: 5}),
+        (SIX, {1: 5}, {7: 5}),
+        (Model(PIECE - 3, PIECE + 2, PIECE + 2), {PIECE - 4: 5, PIECE + 1: 9}, {PIECE + 2: 5, PIECE + 1: 9}),
+        (Model(PIECE - 3, PIECE + 2, PIECE + 2), {PIECE - 2: 5, PIECE + 3: 9}, {PIECE - 2: 5, PIECE: 9}),
+    ],
+)
+def test_a_place_outside_of_what_was_sent_does_not_pass_for_another_message(
+    model: Model, wrong: dict[int, int], instead: dict[int, int]
+) -> None:
+    mine = [(place, checksum_of(place)) for place in range(model.first, model.last + 1)]
+    damaged = [(place, checksum ^ instead.get(place, 0)) for place, checksum in mine]
+    case = model.case()
+    assert not case.name(digest_of(damaged), copies_of(mine), xors_of([*mine, *wrong.items()]))
+    if len({place // PIECE for place in instead}) == len(instead):
+        assert case.name(digest_of(damaged), copies_of(mine), xors_of(damaged))
+
+
 def test_a_wrong_message_that_is_not_there_is_not_named() -> None:
     mine, case = SIX.rows(ALL[1:]), SIX.case()
     told = digest_of(mine)
