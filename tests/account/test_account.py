@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyroaring import BitMap64
 
 from chaosp7.account import account as account_module
 from chaosp7.account.account import account_tier, suspect
 from chaosp7.account.checksum import checksum
 from chaosp7.account.classes import MessageClass, TierAccount
-from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
+from chaosp7.account.digest import CHUNK, ChunkKey, Digest, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD, Records
+from chaosp7.account.pieces import BITS, PIECES, ChunkPieces, piece_xors
 from chaosp7.account.rows import Rows, RowSource
 from chaosp7.account.runs import ChunkRuns
 from chaosp7.account.sent import Expected, RunRecords, expected, record_checksums
@@ -200,6 +202,7 @@ def test_chunks_are_parted_into_absent_differing_and_foreign_ones() -> None:
     account = account_tier("tier", run, sent, table, lambda _keys: [Rows(np.zeros(3, np.intp), sequences, sequences)])  # fmt: skip
     counts = account.counts
     assert (counts.lost, counts.corrupted, counts.unexpected) == (2 * CHUNK - 1, 1, 2)
+    assert account.surplus_rows == {}
 
 
 @pytest.mark.parametrize(
@@ -326,6 +329,82 @@ def test_rows_that_can_not_be_give_no_account(feeds: Any, sequences: Any, checks
     table.add(I1, U1, U1)
     with pytest.raises(ReaderError, match=r"columns of different length|must be unsigned|of feed index"):
         account_tier("tier", run, sent, table, lambda _keys: [Rows(feeds, sequences, checksums)])
+
+
+def three_wrong_chunks() -> tuple[Tier, Expected, DigestTable]:
+    tier = Tier(run_of(sent_records(0, 3 * CHUNK)), [(chunk * CHUNK + 7, 5) for chunk in range(3)])
+    sent = expected(tier.run)
+    table = sent.table()
+    table.add(np.zeros(3, dtype=np.intp), tier.sequences, tier.checksums)
+    return tier, sent, table
+
+
+@pytest.mark.parametrize("stray", [ChunkKey(FEED, 3), ChunkKey(STRANGER, 0)])
+def test_runs_and_pieces_of_chunks_that_were_not_asked_for_give_no_account(stray: ChunkKey) -> None:
+    tier, sent, table = three_wrong_chunks()
+
+    def runs(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
+        return [ChunkRuns(key, table.get(key), [7], [7]) for key in keys]
+
+    def pieces(_keys: Sequence[ChunkKey]) -> Iterable[ChunkPieces]:
+        return [ChunkPieces(stray, np.zeros((PIECES, 1 + BITS), dtype=np.uint64))]
+
+    with pytest.raises(ReaderError, match=r"runs of chunk . of .* came unasked"):
+        account_tier(
+            "tier", tier.run, sent, table, tier.rows, runs=lambda _k: [ChunkRuns(stray, Digest(1, 5, 5), [7], [7])]
+        )  # fmt: skip
+    with pytest.raises(ReaderError, match=r"pieces of chunk . of .* came unasked"):
+        account_tier("tier", tier.run, sent, table, tier.rows, runs=runs, pieces=pieces)
+
+
+def test_pieces_are_asked_only_for_chunks_that_their_runs_leave_open() -> None:
+    tier, sent, table = three_wrong_chunks()
+    right = record_checksums(next(iter(tier.run.blocks())))
+    tier.checksums[1] = right[CHUNK + 7]  # of the second chunk, runs tell all
+    table = sent.table()
+    table.add(np.zeros(3, dtype=np.intp), tier.sequences, tier.checksums)
+    asked: list[list[int]] = []
+
+    def runs(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
+        # The third chunk has too many runs to be told.
+        return [ChunkRuns(key, table.get(key), *([[7], [7]] if key.chunk < 2 else [[], []])) for key in keys]
+
+    def pieces(keys: Sequence[ChunkKey]) -> Iterable[ChunkPieces]:
+        asked.append([key.chunk for key in keys])
+        for key in keys:
+            sums = np.zeros(CHUNK, dtype=np.uint64)
+            sums[7] = tier.checksums[key.chunk]
+            yield ChunkPieces(key, piece_xors(sums))
+
+    fetched: list[int] = []
+
+    def rows(keys: Sequence[ChunkKey]) -> Iterable[Rows]:
+        fetched.extend(key.chunk for key in keys)
+        return tier.rows(keys)
+
+    found = account_tier("tier", tier.run, sent, table, rows, runs=runs, pieces=pieces)
+    assert (asked, fetched) == ([[0]], [2])
+    assert (found.counts.corrupted, found.counts.delivered) == (2, 1)
+    found = account_tier("tier", tier.run, sent, table, rows, runs=runs)
+    assert (fetched, found.counts.corrupted) == ([2, 0, 2], 2)
+
+    def whole(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
+        return [ChunkRuns(key, table.get(key), [7], [7]) for key in keys if key.chunk == 1]
+
+    asked.clear()
+    account_tier("tier", tier.run, sent, table, rows, runs=whole, pieces=pieces)
+    assert asked == []  # nothing is left that pieces could be asked of
+
+
+def test_what_was_reordered_of_a_feed_that_nobody_knows_has_no_class() -> None:
+    records = sent_records(0, 10)
+    run = run_of(records)
+    sent = expected(run)
+    table = sent.table()
+    table.add(np.zeros(10, np.intp), records["sequence"].astype(np.uint64), record_checksums(records))
+    reordered = {FEED: BitMap64([3, 10]), STRANGER: BitMap64([3])}
+    found = account_tier("topic", run, sent, table, lambda _keys: (), reordered=reordered)
+    assert found.reordered == {FEED: BitMap64([3])}
 
 
 def test_the_checksum_sees_every_field() -> None:
