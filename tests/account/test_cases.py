@@ -234,6 +234,14 @@ def test_what_differs_from_the_digest_in_one_number_alone_is_not_taken(what: str
         assert (places(case.lost()), case.digest) == (set(range(2, 8)), Digest(0, 0, 0))
 
 
+@pytest.mark.parametrize("place", [0, 1, 8, CHUNK - 1])
+def test_runs_that_do_not_make_up_the_digests_count_explain_nothing(place: int) -> None:
+    mine = SIX.rows(ALL)
+    copies = copies_of([*mine, (place, 0)])
+    assert not SIX.case().explain(digest_of(mine), copies)
+    assert not SIX.case().name(digest_of(mine), copies, xors_of(mine))
+
+
 def test_a_right_row_beside_one_that_was_never_sent_is_not_explained() -> None:
     mine = [*SIX.rows(ALL), (9, 0)]  # a checksum of 0 changes neither sum nor XOR
     for case in (SIX.case(), SIX.case()):
