@@ -270,3 +270,19 @@ def test_a_source_that_still_sends_has_nothing_unexpected_up_to_the_last_sequenc
     top = np.array([U64], dtype=np.uint64)
     case.examine(top, top)
     assert (list(case.unexpected), case.unexpected_rows) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "end", "wanted"), [(0, 0, [1, 4]), (0, 1, [4]), (2, 2 * CHUNK + 1, [2 * CHUNK + 4])]
+)
+def test_of_a_chunk_beyond_the_cut_only_what_the_source_never_sent_is_unexpected(
+    chunk: int, end: int, wanted: list[int]
+) -> None:
+    key = ChunkKey(KEY.feed, chunk)
+    sequences = np.array([key.first, key.first + 1, key.first + 4, key.first + 4], dtype=np.uint64)
+    by_rows, by_runs = (ChunkCase(key, Bounds(0, -1, end), False, None) for _ in range(2))
+    by_rows.examine(sequences, sequences)
+    copies = np.bincount(sequences.astype(np.intp) - key.first, minlength=CHUNK).astype(np.uint64)
+    assert by_runs.explain(Digest(4, 7, 7), copies)
+    for case in (by_rows, by_runs):
+        assert (list(case.unexpected), case.unexpected_rows) == (wanted, len(wanted) + 1)
