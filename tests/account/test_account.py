@@ -357,6 +357,32 @@ def test_runs_and_pieces_of_chunks_that_were_not_asked_for_give_no_account(stray
         account_tier("tier", tier.run, sent, table, tier.rows, runs=runs, pieces=pieces)
 
 
+@pytest.mark.parametrize(("count", "settled"), [(1, False), (2, True), (2, False), (3, True), (3, False)])
+def test_runs_of_more_rows_than_were_digested_count_only_at_a_tier_that_is_not_settled(
+    count: int, settled: bool
+) -> None:
+    records = sent_records(0, 10)
+    right = record_checksums(records)[4:5]
+    run = run_of(records)
+    sent = expected(run)
+    table = sent.table()
+    table.add(np.zeros(2, np.intp), np.array([4, 4], np.uint64), np.concatenate((right, right)))
+    now = Digest(count, int(right[0]) * count % 2**64, int(right[0]) * (count % 2))
+
+    def runs(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
+        return [ChunkRuns(key, now, [4] * count, [4] * count) for key in keys]
+
+    def account() -> TierAccount:
+        return account_tier("tier", run, sent, table, lambda _keys: (), settled=settled, runs=runs)
+
+    if count == 2 or (count > 2 and not settled):
+        counts = account().counts
+        assert (counts.duplicated, counts.surplus, counts.lost) == (1, count - 1, 9)
+    else:
+        with pytest.raises(ReaderError, match=r"tier: chunk 0 .* still moves"):
+            account()
+
+
 def test_pieces_are_asked_only_for_chunks_that_their_runs_leave_open() -> None:
     tier, sent, table = three_wrong_chunks()
     right = record_checksums(next(iter(tier.run.blocks())))
@@ -385,6 +411,10 @@ def test_pieces_are_asked_only_for_chunks_that_their_runs_leave_open() -> None:
     found = account_tier("tier", tier.run, sent, table, rows, runs=runs, pieces=pieces)
     assert (asked, fetched) == ([[0]], [2])
     assert (found.counts.corrupted, found.counts.delivered) == (2, 1)
+    with pytest.raises(ReaderError, match="came unasked"):  # again, where they have told all
+        account_tier(
+            "tier", tier.run, sent, table, rows, runs=runs, pieces=lambda k: [*pieces(k), *pieces(k)]
+        )
     found = account_tier("tier", tier.run, sent, table, rows, runs=runs)
     assert (fetched, found.counts.corrupted) == ([2, 0, 2], 2)
 
