@@ -231,6 +231,7 @@ def rows_one_by_one(tier: Tier, asked: list[int]) -> RowSource:
     def rows(keys: Sequence[ChunkKey]) -> Iterable[Rows]:
         asked.append(len(keys))
         for batch in tier.rows(keys):
+            yield Rows(batch.feeds[:0], batch.sequences[:0], batch.checksums[:0])
             for i in range(len(batch.feeds)):
                 yield Rows(batch.feeds[i : i + 1], batch.sequences[i : i + 1], batch.checksums[i : i + 1])
             yield Rows(batch.feeds[:0], batch.sequences[:0], batch.checksums[:0])
@@ -337,6 +338,13 @@ def three_wrong_chunks() -> tuple[Tier, Expected, DigestTable]:
     table = sent.table()
     table.add(np.zeros(3, dtype=np.intp), tier.sequences, tier.checksums)
     return tier, sent, table
+
+
+def test_rows_of_chunks_that_were_not_asked_for_are_passed_over() -> None:
+    tier, sent, table = three_wrong_chunks()
+    everything = [Rows(np.zeros(3, dtype=np.intp), tier.sequences, tier.checksums)]
+    counts = account_tier("tier", tier.run, sent, table, lambda _keys: everything, keys_at_once=1).counts
+    assert (counts.corrupted, counts.surplus, counts.lost) == (3, 0, 3 * CHUNK - 3)
 
 
 @pytest.mark.parametrize("stray", [ChunkKey(FEED, 3), ChunkKey(STRANGER, 0)])
