@@ -91,7 +91,7 @@ def _counts(sent: Expected, key: ChunkKey) -> bool:
     bounds = sent.bounds.get(key.feed)
     if bounds is None:
         return True
-    return key.last >= bounds.first and not sent.growing and key.last > bounds.end
+    return not sent.growing and key.last > bounds.end
 
 
 def account_tier(

@@ -58,19 +58,15 @@ class ChunkCase:
         keep = sequences >= np.uint64(self._start)  # below are earlier runs' messages
         if not keep.all():
             sequences, checksums = sequences[keep], checksums[keep]
-        if not len(sequences):
-            return
         self.digest = self.digest.merged(
             Digest(len(checksums), int(np.add.reduce(checksums)), int(np.bitwise_xor.reduce(checksums)))
         )
         count = len(self._checksums)
         # All of them are at or above _start, and a chunk's messages begin at max(_start, chunk).
-        inside = sequences < np.uint64(self._first + count) if count else np.zeros(len(sequences), np.bool_)
+        inside = sequences < np.uint64(self._first + count)
         if not inside.all():
             self._note_above(sequences[~inside])
             sequences, checksums = sequences[inside], checksums[inside]
-        if not len(sequences):
-            return
         places = (sequences - np.uint64(self._first)).astype(np.intp)
         copies = np.bincount(places, minlength=count)
         self._again |= (copies > 1) | (self._seen & (copies > 0))

@@ -161,8 +161,7 @@ class TierAccount:
         everything = {}
         for feed, bounds in self.bounds.items():
             everything[feed] = BitMap64()
-            if bounds.size:
-                everything[feed].add_range(bounds.first, bounds.last + 1)
+            everything[feed].add_range(bounds.first, bounds.last + 1)
         return minus(everything, *sets.values())
 
 
@@ -176,13 +175,9 @@ def with_late(account: TierAccount, missing_at_deadline: Sets) -> TierAccount:
     Returns:
         The account in which a message that is there now, but was missing then, is late.
     """
-    inside = {
-        feed: found & account.sequences(MessageClass.DELIVERED).get(feed, BitMap64())
-        for feed, found in missing_at_deadline.items()
-        if feed in account.bounds
-    }
-    graver = (account.corrupted, account.duplicated, account.reordered, account.late)
-    late = union([inside, *(intersection(missing_at_deadline, part) for part in graver), account.late])
+    delivered = account.sequences(MessageClass.DELIVERED)
+    there = (delivered, account.corrupted, account.duplicated, account.reordered)
+    late = union([account.late, *(intersection(missing_at_deadline, part) for part in there)])
     return replace(
         account,
         late=late,

@@ -140,8 +140,8 @@ class DigestTable:
     def __len__(self) -> int:
         return sum(map(len, self._columns.values()))
 
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, ChunkKey) and self.get(key) is not _NOTHING
+    def __contains__(self, key: ChunkKey) -> bool:
+        return self.get(key) is not _NOTHING
 
     def items(self) -> Iterator[tuple[ChunkKey, Digest]]:
         """Go through all chunks that hold anything, feed by feed."""

@@ -50,7 +50,7 @@ class DigestColumns:
         if held.all():
             return
         fresh, before = other[:, ~held], at[~held]
-        if self._size and before[0] < self._size:  # rare: chunks come in rising order
+        if before[0] < self._size:  # rare: chunks come in rising order
             self._room = np.insert(mine, before, fresh, axis=1)
             self._size = self._room.shape[1]
             return

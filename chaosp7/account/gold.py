@@ -56,7 +56,8 @@ class GoldExpectation:
         corrupted: base window -> messages that are corrupted at the tier before.
         duplicated: base window -> messages that are duplicated at the tier before.
         open_from_ms: feed -> trade time from whose window on candles can't be checked, since
-            messages beyond the account's cut may be in them. Empty without a cut.
+            messages beyond the account's cut may be in them; minus infinity where none can.
+            Empty without a cut.
     """
 
     sent: int
@@ -66,7 +67,7 @@ class GoldExpectation:
     given_candles: Candles
     corrupted: Mapping[CandleKey, int]
     duplicated: Mapping[CandleKey, int]
-    open_from_ms: Mapping[Feed, int]
+    open_from_ms: Mapping[Feed, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +184,11 @@ def expect_gold(
     base_s = math.gcd(*sizes_s)
     of_sent = candles_of_run(run, sent, base_s)
     lost = {} if upstream is None else upstream.lost
-    open_from_ms = {}
+    open_from_ms: dict[Feed, float] = {}
     for feed, bounds in sent.bounds.items():
         if sent.growing or bounds.end > bounds.last:
             closed_ms = [c.closed[0] for key, c in of_sent.items() if key.feed == feed]
-            open_from_ms[feed] = max(closed_ms, default=-(1 << 62))
+            open_from_ms[feed] = max(closed_ms, default=-math.inf)
     return GoldExpectation(
         sent=sent.sent,
         sizes_s=tuple(sizes_s),
@@ -341,14 +342,14 @@ def _judge(
     """
     there = 0 if actual is None else actual.trade_count
     surplus = there - (0 if possible is None else possible.trade_count)
+    explained = actual is None or possible is None or _explained(actual, possible)
     wrong = 0
     if surplus < 0:
         lost = min(-surplus, given)
         tally.lost += lost
         tally.lost_inherited += min(lost, corrupted_before)
         tally.earlier_missing += -surplus - lost
-        if actual is not None and possible is not None and not _could_be_part(actual, possible):
-            wrong = given - lost
+        wrong = given - lost
     elif surplus > 0 and not given:
         tally.unexpected += surplus
     elif surplus > 0:
@@ -356,13 +357,22 @@ def _judge(
         tally.duplicated += twice
         tally.duplicated_inherited += min(twice, duplicated_before + corrupted_before)
         tally.surplus += surplus
-        if actual is not None and possible is not None and not _could_be_more(actual, possible):
-            wrong = given - twice
-    elif actual is not None and possible is not None and actual.values != possible.values:
+        wrong = given - twice
+    elif not explained:
         wrong = given
         tally.earlier_changed += not given
-    tally.corrupted += wrong
-    tally.corrupted_inherited += wrong if corrupted_before else 0
+    if not explained:
+        tally.corrupted += wrong
+        tally.corrupted_inherited += wrong if corrupted_before else 0
+
+
+def _explained(actual: Candle, possible: Candle) -> bool:
+    """Return whether a candle differs by nothing but trades that are missing or counted again."""
+    if actual.trade_count < possible.trade_count:
+        return _could_be_part(actual, possible)
+    if actual.trade_count > possible.trade_count:
+        return _could_be_more(actual, possible)
+    return actual.values == possible.values
 
 
 def _could_be_part(actual: Candle, whole: Candle) -> bool:

@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 _WINDOW: Final = 1 << 18
-_U64: Final = (1 << 64) - 1
 
 
 class SequenceRange(NamedTuple):

@@ -147,10 +147,12 @@ def test_messages_past_the_cut_are_in_no_candle_however_the_ledger_is_blocked() 
     trades = [Trade(0, i, 1 + i, 1, 1) for i in range(9)]
     records = records_of(trades)
     records["sent_ns"] = np.arange(9)
-    for block in (2, 9):
+    for block in (1, 2, 9):
         run = replace(run_in_blocks(records, block), closed=False)
         found = candles_of_run(run, expected(run, until_ns=5), 1)
         assert values_of(found) == {CandleKey(BTC, 0): (1, 5, 1, 5, 5, 5, 5)}
+        found = candles_of_run(run, expected(run, until_ns=5), 1, {BTC: BitMap64([51])})
+        assert values_of(found) == {CandleKey(BTC, 0): (1, 5, 1, 5, 4, 4, 4)}
 
 
 def test_of_two_trades_at_the_same_time_the_lower_sequence_opens_and_the_higher_one_closes() -> None:
@@ -179,6 +181,13 @@ def test_a_candle_that_was_there_before_the_run_keeps_its_open_and_the_run_sets_
     before = {CandleKey(BTC, 0): BASELINE}
     for both in (merged(before, mine), merged(mine, before)):
         assert both[CandleKey(BTC, 0)].values == (100, 130, 80, 80, 9, 12, 5)
+
+
+def test_a_candle_that_was_there_before_the_run_is_earlier_than_a_trade_of_any_time() -> None:
+    run = run_of([Trade(0, -1, 130, 1, 2)])
+    mine = candles_of_run(run, expected(run), 60)
+    (both,) = merged({CandleKey(BTC, -60): BASELINE}, mine).values()
+    assert (both.open_e8, both.close_e8) == (BASELINE.open_e8, 130)
 
 
 def test_merging_changes_neither_side() -> None:

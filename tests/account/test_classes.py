@@ -120,6 +120,18 @@ def test_a_message_that_is_not_accounted_for_has_no_class(message: Message) -> N
         account_of({}).class_of(*message)
 
 
+@pytest.mark.parametrize("beyond", [99, 106])
+def test_a_message_that_is_not_accounted_for_is_not_hidden_by_one_that_is(beyond: int) -> None:
+    with pytest.raises(ValueError, match="beyond"):
+        account_of({(BTC, 101): MessageClass.LOST, (BTC, beyond): MessageClass.LOST})
+
+
+def test_rows_too_many_are_those_of_the_feed_that_is_asked_for() -> None:
+    account = account_of({}, btc=9)
+    assert [account.counts_of(feed).surplus for feed in (BTC, ETH, STRANGER)] == [9, 0, 0]
+    assert account.counts.surplus == 9
+
+
 def test_what_was_never_sent_is_unclean_though_all_was_delivered() -> None:
     account = account_of({}, {STRANGER: BitMap64([1, 2])}, 5)
     counts = account.counts

@@ -138,6 +138,7 @@ def test_digests_are_a_commutative_monoid(a: Digest, b: Digest, c: Digest) -> No
     assert a.merged(b) == b.merged(a)
     assert a.merged(b).merged(c) == a.merged(b.merged(c))
     assert a.merged(Digest(0, 0, 0)) == a
+    assert a.merged(a) == Digest(2 * a.count, 2 * a.sum & U64, 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -195,6 +196,40 @@ def test_an_empty_table_has_the_digest_of_nothing_for_every_chunk() -> None:
     assert ChunkKey(BTC, 0) not in table
 
 
+def test_a_table_holds_the_chunks_that_it_has_rows_of() -> None:
+    table = add(empty(), [(0, CHUNK, 5)])
+    assert ChunkKey(BTC, 1) in table
+    assert not [key for key in (ChunkKey(BTC, 0), ChunkKey(ETH, 1), ChunkKey(BTC, -1)) if key in table]
+
+
+def test_a_table_says_from_which_sequences_on_it_was_gathered() -> None:
+    assert empty().first == FIRST
+
+
+@pytest.mark.parametrize("other", [0, 1])
+def test_an_earlier_runs_rows_are_left_out_however_large_the_sequences_are(other: int) -> None:
+    for first in (1 << 60, (1 << 63) + 1):
+        table = DigestTable((BTC, ETH), {BTC: first, ETH: other})
+        add(table, [(0, first - 1, 1), (0, first, 2), (0, first + 1, 4), (1, 0, 8), (1, 1, 16)])
+        assert sum(d.sum for k, d in table.items() if k.feed == BTC) == 6
+        assert table.get(ChunkKey(ETH, 0)).sum == 24 - 8 * other
+
+
+def test_a_merged_table_knows_the_feeds_of_both() -> None:
+    merged = DigestTable((BTC, ETH), FIRST).merge(add(empty(), [(2, 7, 8)]))
+    assert [merged.feeds[i] for i in range(len(merged.feeds))] == list(FEEDS)
+    assert add(merged, [(2, 8, 1)]).get(ChunkKey(STRANGER, 0)) == Digest(2, 9, 9)
+
+
+def test_a_chunk_that_comes_in_several_rows_of_a_result_is_one() -> None:
+    table = empty()
+    table.add_digests(
+        ["binance"] * 4, ["BTC/USDT"] * 4, [2, 1, 2, 2], [1, 2, 3, 4], [5, 6, U64, 7], [8, 9, 8, 1]
+    )
+    assert dict(table.items()) == {ChunkKey(BTC, 1): Digest(2, 6, 9), ChunkKey(BTC, 2): Digest(8, 11, 1)}
+    assert (len(table), table.rows) == (2, 10)
+
+
 def test_a_digest_of_no_rows_leaves_the_chunk_empty() -> None:
     table = empty()
     table.add_digests(["binance"], ["BTC/USDT"], [1], [0], [5], [5])
@@ -211,10 +246,11 @@ def add_one(**columns: Any) -> None:
 @pytest.mark.parametrize("column", ["chunks", "counts", "sums", "xors"])
 @pytest.mark.parametrize("value", [None, 1.0, Decimal(1), "1", float("nan"), np.float64(2**60)])
 def test_a_digest_that_is_no_whole_number_is_an_error_and_not_rounded(column: str, value: object) -> None:
-    with pytest.raises(ReaderError, match="whole numbers"):
+    told = f"'{column[:-1]}' must hold whole numbers"
+    with pytest.raises(ReaderError, match=told):
         add_one(**{column: [value]})
     if not isinstance(value, str):
-        with pytest.raises(ReaderError, match="whole numbers"):
+        with pytest.raises(ReaderError, match=told):
             add_one(**{column: np.array([value])})
 
 
@@ -225,6 +261,7 @@ def test_a_digest_that_is_no_whole_number_is_an_error_and_not_rounded(column: st
         {"chunks": [U64 // CHUNK + 1]},
         {"counts": [-2]},
         {"counts": [1 << 63]},
+        {"counts": [(1 << 40) + 1]},
         {"exchanges": [None]},
         {"symbols": [5]},
         {"exchanges": []},
@@ -237,7 +274,13 @@ def test_a_result_that_can_not_be_is_an_error(columns: dict[str, list[Any]]) -> 
         add_one(**columns)
 
 
-ONE = np.array([1], dtype=np.uint64)
+def test_as_many_rows_in_a_chunk_as_are_believed_are_taken() -> None:
+    table = empty()
+    table.add_digests(["binance"], ["BTC/USDT"], [1], [1 << 40], [5], [5])
+    assert table.rows == 1 << 40
+
+
+ONE, TWO = np.array([1], dtype=np.uint64), np.array([1, 2], dtype=np.uint64)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +292,8 @@ ONE = np.array([1], dtype=np.uint64)
         (np.array([0]), ONE, np.array([], dtype=np.uint64)),
         (np.array([-1]), ONE, ONE),
         (np.array([3]), ONE, ONE),
+        (np.array([-1, 0]), TWO, TWO),
+        (np.array([0, 3]), TWO, TWO),
     ],
 )
 def test_rows_that_can_not_be_are_an_error(feeds: Any, sequences: Any, checksums: Any) -> None:
@@ -261,3 +306,31 @@ def test_rows_are_grouped_alike_whether_sorted_by_counting_or_not(rows: list[tup
     feeds = np.array([feed for feed, _ in rows], dtype=np.intp)
     sequences = np.array([sequence for _, sequence in rows], dtype=np.uint64)
     assert group_by_chunk(feeds, sequences).order.tolist() == np.lexsort((sequences // np.uint64(CHUNK), feeds)).tolist()  # fmt: skip
+
+
+# Where the smaller keys of the faster sort end.
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(0, (1 << 16) - 1), (0, 0)],
+        [(0, 1 << 16), (0, 0)],
+        [(1, 0), (0, (1 << 16) - 1), (0, 0)],
+        [(1, 39_999), (0, 39_999), (1, 0), (0, 0)],
+        [(1, (1 << 15) - 1), (0, 0), (1, 0), (0, (1 << 15) - 1)],
+        [(0, (1 << 15) + i) for i in (1, -1, 2, 0)],
+        [(0, (1 << 52) - 1), (0, 0)],
+    ],
+)
+def test_rows_are_grouped_by_feed_and_chunk_however_far_the_chunks_are_apart(
+    rows: list[tuple[int, int]],
+) -> None:
+    feeds = np.array([feed for feed, _ in rows], dtype=np.intp)
+    sequences = np.array([chunk * CHUNK for _, chunk in rows], dtype=np.uint64)
+    groups = group_by_chunk(feeds, sequences)
+    assert list(zip(groups.feeds.tolist(), groups.chunks.tolist(), strict=True)) == sorted(rows)
+
+
+def test_many_rows_of_a_chunk_stay_in_their_order() -> None:
+    feeds = np.arange(5000, dtype=np.intp) * 7 % 3
+    groups = group_by_chunk(feeds, np.arange(5000, dtype=np.uint64) % np.uint64(100))
+    assert groups.order.tolist() == sorted(range(5000), key=lambda row: feeds[row])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyroaring import BitMap64
 
 from chaosp7.account.candles import Candle, CandleKey, Candles
-from chaosp7.account.classes import TierAccount
+from chaosp7.account.classes import Counts, TierAccount
 from chaosp7.account.feeds import Feed
 from chaosp7.account.gold import GoldAccount, WindowAccount, account_gold, expect_gold
 from chaosp7.account.ledger_format import RECORD
@@ -360,3 +360,107 @@ def test_a_trade_that_silver_has_with_a_wrong_time_is_not_golds_loss() -> None:
 def test_a_trade_that_silver_has_twice_and_once_wrong_is_not_doubled_by_gold() -> None:
     result = account(tier_of([*EVERYTHING, 3]), silver_of(corrupted=[3]))
     assert [(w.duplicated, w.duplicated_inherited) for w in result.windows] == [(1, 1)] * len(SIZES_S)
+
+
+def test_what_a_tier_is_judged_by_stands_in_its_counts_and_nothing_else_does() -> None:
+    window = window_account(
+        2, sent=90, delivered=50, lost=9, duplicated=8, corrupted=7, unchecked=16, unexpected=6, surplus=5
+    )
+    assert GoldAccount("gold", (window,)).counts == Counts(
+        sent=74, delivered=50, lost=9, late=0, corrupted=7, duplicated=8, reordered=0, unexpected=6, surplus=5
+    )
+
+
+def test_windows_of_one_second_are_checked() -> None:
+    expectation = expect_gold(RUN, SENT, (1,))
+    assert account_gold("gold", expectation, {1: candles_of(EVERYTHING, 1)}).counts.clean
+    missing = account_gold("gold", expectation, {1: candles_of(EVERYTHING[1:], 1)}).counts
+    assert (missing.lost, missing.delivered) == (1, COUNT - 1)
+
+
+# Each window is open for the feeds that may still have messages in it, and for no other.
+def test_a_cut_leaves_open_the_windows_of_each_feeds_own_last_message() -> None:
+    # 13 messages: BTC's last one is at 8.0 s, ETH's at 7.75 s, so that only ETH's window 6..8 is open.
+    sent = expected(run_of(closed=False), until_ns=13)
+    expectation = expect_gold(run_of(closed=False), sent, (2,))
+    assert expectation.open_from_ms == {BTC: 8000, ETH: 7750}
+    for missing, lost in ((8, 1), (9, 0)):  # at 7.0 s of BTC and 7.25 s of ETH
+        (window,) = account_gold("gold", expectation, tier_of(n for n in range(13) if n != missing)).windows
+        assert (window.lost, window.unchecked) == (lost, 1 + 4)
+
+
+def test_without_a_cut_time_a_source_that_still_sends_leaves_its_last_windows_open() -> None:
+    run = run_of(closed=False)
+    sent = expected(run)
+    assert [bounds.end - bounds.last for bounds in sent.bounds.values()] == [0, 0]
+    assert expect_gold(run, sent, SIZES_S).open_from_ms == {BTC: 10_500, ETH: 10_750}
+
+
+def test_a_cut_through_a_closed_run_leaves_windows_open_only_of_the_feeds_that_it_cuts() -> None:
+    # 23 messages of 24: the one beyond is ETH's.
+    sent = expected(RUN, until_ns=COUNT - 1)
+    expectation = expect_gold(RUN, sent, SIZES_S)
+    assert expectation.open_from_ms == {ETH: 10_250}
+    for window in account_gold("gold", expectation, tier_of(EVERYTHING)).windows:
+        assert (figures(window), window.delivered + window.unchecked) == ((0, 0, 0, 0), COUNT - 1)
+        assert 0 < window.unchecked < COUNT // 2
+    for window in account_gold("gold", expectation, tier_of(EVERYTHING[:-2])).windows:
+        assert window.lost == 1  # BTC's last one
+
+
+@settings(max_examples=60, deadline=None)
+@given(corrupted=numbers, duplicated=numbers, sizes_s=st.sampled_from([(1,), (2, 4), (3,), (4, 6)]))
+def test_what_silver_has_wrong_or_twice_is_counted_in_the_window_of_its_trade_time(
+    corrupted: set[int], duplicated: set[int], sizes_s: tuple[int, ...]
+) -> None:
+    duplicated -= corrupted
+    found = expect_gold(RUN, SENT, sizes_s, silver_of(corrupted=corrupted, duplicated=duplicated))
+    for counts, messages in ((found.corrupted, corrupted), (found.duplicated, duplicated)):
+        assert counts == {key: c.trade_count for key, c in candles_of(messages, found.base_s).items()}
+
+
+def test_of_two_losses_only_as_many_are_inherited_as_silver_has_with_a_wrong_time() -> None:
+    result = account(tier_of(n for n in EVERYTHING if n not in (8, 10)), silver_of(corrupted=[8]))
+    assert [(w.lost, w.lost_inherited) for w in result.windows] == [(2, 1)] * len(SIZES_S)
+
+
+def test_doubles_of_several_candles_that_silver_has_too_are_all_inherited() -> None:
+    again = (0, 8, 20)
+    result = account(tier_of([*EVERYTHING, *again]), silver_of(duplicated=again))
+    assert [(w.duplicated, w.duplicated_inherited) for w in result.windows] == [(3, 3)] * len(SIZES_S)
+
+
+def test_trades_that_nobody_sent_add_up_over_candles_down_to_a_single_one() -> None:
+    strange = {CandleKey(BTC, 600): 9, CandleKey(BTC, 660): 2, CandleKey(STRANGER, 6): 1}
+    candles = {key: Candle(1, 1, 1, 1, 1, 1, count) for key, count in strange.items()}
+    result = account({s: {**t, **candles} for s, t in tier_of(EVERYTHING).items()})
+    assert [(w.unexpected, w.surplus) for w in result.windows] == [(12, 0)] * len(SIZES_S)
+
+
+def test_what_is_gone_or_changed_of_earlier_runs_adds_up_over_candles() -> None:
+    old = {CandleKey(STRANGER, start_s): Candle(1, 1, 1, 1, 1, 1, 3 + start_s) for start_s in (0, 6, 12)}
+    before = {s: {**t, **old} for s, t in tier_of(EARLIER).items()}
+    now = tier_of([*EARLIER, *EVERYTHING])
+    gone = account(now, None, before)
+    assert [w.earlier_missing for w in gone.windows] == [9 + 6 + 12] * len(SIZES_S)
+    other = {key: replace(candle, high_e8=2) for key, candle in old.items()}
+    changed = account({s: {**t, **other} for s, t in now.items()}, None, before)
+    assert [(w.earlier_changed, w.earlier_missing) for w in changed.windows] == [(3, 0)] * len(SIZES_S)
+
+
+@pytest.mark.parametrize(("more", "wanted"), [(-1, (1, 0, 0, 0)), (1, (0, 1, 0, 0))])
+def test_a_trade_of_no_quantity_may_be_lost_or_doubled_without_a_corruption(
+    more: int, wanted: tuple[int, int, int, int]
+) -> None:
+    actual = {s: dict(t) for s, t in tier_of(EVERYTHING).items()}
+    key = CandleKey(BTC, 6)
+    for size_s in SIZES_S:
+        candle = actual[size_s][key]
+        actual[size_s][key] = replace(candle, trade_count=candle.trade_count + more)
+    assert [figures(w) for w in account(actual).windows] == [wanted] * len(SIZES_S)
+
+
+def test_a_hundred_wrong_candles_are_named_and_all_of_them_counted() -> None:
+    strange = {CandleKey(STRANGER, 6 * i): Candle(1, 1, 1, 1, 1, 1, 1) for i in range(130)}
+    for window in account({s: {**t, **strange} for s, t in tier_of(EVERYTHING).items()}).windows:
+        assert (len(window.findings), window.wrong_candles, window.unexpected) == (100, 130, 130)

@@ -40,6 +40,11 @@ def test_ranges_are_those_that_a_loop_finds_wherever_the_windows_fall(numbers: s
     assert set(from_ranges(found)) == numbers
 
 
+def test_a_range_from_zero_on_is_one_wherever_the_windows_fall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges_module, "_WINDOW", 1)
+    assert list(ranges(BitMap64([0, 1, 2, 5]))) == [(0, 2), (5, 5)]
+
+
 @settings(max_examples=100, deadline=None)
 @given(parts=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=6))
 def test_a_set_of_overlapping_ranges_holds_each_of_their_sequences(parts: list[tuple[int, int]]) -> None:
@@ -81,6 +86,11 @@ def test_a_million_lost_messages_are_one_range() -> None:
 )
 def test_a_set_in_words(numbers: set[int], limit: int, wanted: str) -> None:
     assert text(BitMap64(numbers), limit) == wanted
+
+
+def test_a_set_in_words_names_ten_ranges_unless_told_otherwise() -> None:
+    wanted = ", ".join(map(str, range(0, 20, 2)))
+    assert text(BitMap64(range(0, 24, 2))) == f"{wanted} and 2 more ranges (12 sequences)"
 
 
 def run_of(btc_first: int, btc: int, eth: int, block: int) -> RunRecords:
@@ -129,6 +139,22 @@ def test_each_range_is_located_at_the_send_times_of_its_ends(
 
 def test_nothing_lost_is_located_nowhere() -> None:
     assert locate(run_of(1, 5, 5, 3), {}, 50) == ((), 0)
+
+
+def test_a_feed_without_a_lost_message_needs_no_ledger() -> None:
+    assert locate(run_of(1, 5, 5, 3), {STRANGER: BitMap64()}, 50) == ((), 0)
+
+
+def test_what_only_a_later_feed_lost_is_located_too() -> None:
+    (found,), _ = locate(run_of(1, 5, 5, 20), {ETH: BitMap64([2, 3])}, 50)
+    assert (found.feed, found.range, found.sent_first_ns, found.sent_last_ns) == (ETH, (2, 3), 73, 83)
+
+
+@pytest.mark.parametrize("first", [1 << 60, (1 << 63) - 2])
+def test_sequences_beyond_the_exact_floats_are_located_exactly(first: int) -> None:
+    (one, other), _ = locate(run_of(first, 8, 0, 5), {BTC: BitMap64([first + 1, first + 4, first + 5])}, 50)
+    assert (one.range, one.sent_first_ns) == ((first + 1, first + 1), 13)
+    assert (other.range, other.sent_first_ns, other.sent_last_ns) == ((first + 4, first + 5), 43, 53)
 
 
 @pytest.mark.parametrize(("feed", "sequence"), [(BTC, 6), (BTC, 0), (ETH, U64), (STRANGER, 1)])
