@@ -59,7 +59,8 @@ class Rows:
             checksums: unsigned, as ``checksum.SQL`` computes them.
 
         Raises:
-            ReaderError: a column is shorter than another, or isn't of unsigned integers.
+            ReaderError: exchanges and symbols differ in number or aren't text, or a column isn't of
+                unsigned integers. Whether all are as long is seen when the rows are accounted for.
         """
         return cls(
             index.indices(exchanges, symbols),

@@ -215,6 +215,18 @@ def looks(*times: tuple[int, int, int | None]) -> list[Look]:
             looks((10, 11, 9), (20, 21, 2)), 5, 10, Proof((10, 21), [(11, 14)], [(10, 20)], [(10, 20)]),
             id="what was put back may have been so since the look before",
         ),
+        pytest.param(
+            looks((10, 11, 9), (20, 21, 2)), 5, 5, Proof((5, 21), [(11, 14)], [(10, 20)], [(10, 20)]),
+            id="and was not so before it",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (4, 6, 3), (8, 9, None)), 20, 0, Proof((0, 9), [(1, 4)], [], [(8, 9)]),
+            id="before a failed look that is the last one it is fresh up to the look before",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (10, 11, 5), (12, 13, 12)), 5, 0, Proof((0, 13), [(1, 5), (13, 13)], [], []),
+            id="a look at the very moment from which it was too old shows nothing stale",
+        ),
     ],
 )  # fmt: skip
 def test_looks_prove_this_and_no_more(
