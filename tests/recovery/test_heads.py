@@ -59,3 +59,46 @@ def test_what_comes_after_the_last_message_sent_is_ignored() -> None:
     assert (head.head, head.frontier) == (3, 3)
     head.add(7, 9)
     assert (head.head, head.frontier) == (3, 3)
+
+
+def test_what_comes_after_a_lost_last_message_does_not_make_it_visible() -> None:
+    head = Head(0, 3, BitMap64([3]))
+    head.add(0, 2)
+    assert (head.head, head.frontier) == (2, 3)
+    head.add(4, 9)
+    assert (head.head, head.frontier) == (2, 3)
+
+
+def test_a_count_passes_over_what_is_lost_at_the_very_beginning() -> None:
+    head = Head(0, 9, BitMap64([0, 2]))
+    found = []
+    for count in (0, 1, 2, 0):
+        head.count(count)
+        found.append((head.head, head.frontier))
+    assert found == [(-1, 0), (1, 2), (3, 3), (-1, 0)]
+    second = Head(0, 9, BitMap64([1]))
+    second.count(1)
+    assert (second.head, second.frontier) == (0, 1)
+
+
+@given(st.sampled_from([1 << 53, 1 << 60, 1 << 63]), st.sets(st.integers(0, 8)), st.integers(0, 9))
+def test_neighbours_stay_apart_however_far_a_feed_has_been_numbered(
+    middle: int, gaps: set[int], count: int
+) -> None:
+    first, last = middle - 4, middle + 4
+    missing = {first + gap for gap in gaps}
+    there = [s for s in range(first, last + 1) if s not in missing]
+    counted, added = Head(first, last, BitMap64(missing)), Head(first, last, BitMap64(missing))
+    visible = there[: min(count, len(there))]
+    counted.count(len(visible))
+    for sequence in visible:
+        added.add(sequence, sequence)
+    wanted = model(first, last, missing, set(visible))
+    assert ((counted.head, counted.frontier), (added.head, added.frontier)) == (wanted, wanted)
+
+
+def test_a_lost_message_beside_the_counted_one_is_passed_even_beyond_the_floats() -> None:
+    first = 1 << 60
+    head = Head(first, first + 4, BitMap64([first + 1, first + 3]))
+    head.count(1)
+    assert (head.head, head.frontier) == (first, first + 1)
