@@ -319,3 +319,52 @@ def test_the_backlog_is_gone_when_that_of_every_feed_is() -> None:
     assert figures(BEFORE + DOWN + behind + UP[3:]).backlog_gone == Figure(89, 40)
     never = [Look(u.before_ns, u.after_ns, u.oldest_ns, u.heads, (u.frontiers[0], 102)) for u in UP]
     assert figures(BEFORE + DOWN + never).backlog_gone is None
+
+
+def test_what_comes_after_the_end_says_nothing() -> None:
+    looks = BEFORE + DOWN + UP
+    found = measure(looks, TWO, 100, 160, 30, 5)
+    assert found == measure(BEFORE + DOWN, TWO, 100, 160, 30, 5)
+    assert found.outcome is Outcome.NOT_RECOVERED
+
+
+def test_the_last_look_before_the_fault_is_all_that_is_needed_of_the_time_before() -> None:
+    earlier = [Look(at, at, at, (at // 10, 99), (at // 10, 99)) for at in (50, 60, 70)]
+    for after in (DOWN + UP, UP):
+        assert figures(BEFORE[1:] + after) == figures(BEFORE + after) == figures(earlier + BEFORE + after)
+
+
+def test_looks_that_begin_after_the_fault_are_all_taken() -> None:
+    assert figures(DOWN + UP).detection == Figure(10, 10)
+    assert figures(DOWN + UP).looks == 9
+
+
+def test_a_look_that_failed_as_the_fault_began_is_stale_at_it() -> None:
+    assert figures([BEFORE[0], *failed((90, 100)), *UP]).detection == Figure(0, 0)
+    quick = [Look(at, at, at // 10 * 10, (at // 10, 109), (at // 10, 109)) for at in range(100, 291, 5)]
+    found = figures([BEFORE[0], *failed((90, 100)), *quick])
+    assert (found.outcome, found.detection, found.recovery) == (
+        Outcome.RECOVERED,
+        Figure(0, 0),
+        Figure(0, 0),
+    )
+
+
+def test_the_very_last_message_may_be_the_first_new_one() -> None:
+    # After 285 ns the first feed sends one more, at 290, and the second none.
+    looks = [Look(280, 284, 275, (28, 109), (28, 109)), Look(289, 295, 290, (29, 109), (29, 109))]
+    assert measure(looks, TWO, 285, 300, 30, 5).first_new == Figure(7, 3)
+
+
+def test_the_backlog_is_not_gone_before_the_look_that_still_lacks_it() -> None:
+    lacks = Look(170, 174, 160, (16, 103), (16, 101))
+    assert figures([*BEFORE, *DOWN, lacks, *UP[1:]]).backlog_gone == Figure(79, 10)
+
+
+def test_outcomes_are_called_what_the_evidence_calls_them() -> None:
+    assert [str(outcome) for outcome in Outcome] == [
+        "recovered",
+        "never-stale",
+        "not-recovered",
+        "not-measured",
+    ]
