@@ -67,7 +67,6 @@ class Head:
             while self._hole < len(self._holes) and int(self._holes[self._hole, 0]) <= self.frontier + 1:
                 self.frontier = max(self.frontier, min(int(self._holes[self._hole, 1]), self._last))
                 self._hole += 1
-                moved = True
             while self._beyond and self._beyond[0][0] <= self.frontier + 1:
                 end = heapq.heappop(self._beyond)[1]
                 self.head = max(self.head, end)
