@@ -137,6 +137,7 @@ def test_a_number_where_text_should_be_has_no_layout_whatever_the_decoder_says()
     assert found.nonzero == (plain.index(b"10"), plain.index(b"50"))
     for old, new in [
         (b'"t":10', b'"t":"10"'), (b'"p":"2"', b'"p":2'), (b'"q":"3"', b'"x":"3"'), (b'"s":', b'"S":'),
+        (b'{"s"', b',"s"'), (b',"t"', b'{"t"'),
         (b'"T":50', b'"T":true'), (b'"p":"2"', b'"p":""'), (b'"p":"2"', b'"p":"2."'), (b'"p":"2"', b'"p":".2"'),
     ]:  # fmt: skip
         assert learn(shape, plain.replace(old, new), lenient) is None
