@@ -80,8 +80,7 @@ class AckWriter:
             size = os.fstat(self._fd).st_size
             _claim_sidecar(path, list(feeds), fresh=size < ACK_RECORD.itemsize)
             self._size = size - size % ACK_RECORD.itemsize
-            if self._size != size:
-                os.ftruncate(self._fd, self._size)
+            os.ftruncate(self._fd, self._size)
         except OSError as error:
             os.close(self._fd)
             raise MeasurementError(f"ack journal {path} can't be opened: {error.strerror}") from error

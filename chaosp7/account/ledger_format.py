@@ -133,8 +133,14 @@ class Trailer:
 
 
 def encode_header(header: LedgerHeader) -> bytes:
-    """Return the file's first bytes."""
+    """Return the file's first bytes.
+
+    Raises:
+        LedgerError: they are more than a reader takes: nobody could read what was sent.
+    """
     body = msgspec.json.encode(header)
+    if _HEAD_BYTES + len(body) + _U32.size > HEADER_BYTES_MAX:
+        raise LedgerError(f"a ledger's header can't have {len(body)} bytes")
     return b"".join((FILE_MAGIC, _U32.pack(len(body)), body, _U32.pack(zlib.crc32(body))))
 
 
@@ -155,7 +161,7 @@ def decode_header(data: bytes, name: str) -> tuple[LedgerHeader, int]:
         raise LedgerError(f"{name} is not a ledger: it doesn't begin with {FILE_MAGIC!r}")
     (length,) = _U32.unpack_from(data, len(FILE_MAGIC))
     end = _HEAD_BYTES + length
-    if length > HEADER_BYTES_MAX - _HEAD_BYTES - _U32.size or end + _U32.size > len(data):
+    if end + _U32.size > len(data):
         raise LedgerError(f"{name}: the header is truncated or damaged ({length} bytes announced)")
     body = data[_HEAD_BYTES:end]
     if zlib.crc32(body) != _U32.unpack_from(data, end)[0]:

@@ -59,7 +59,8 @@ class Rows:
             checksums: unsigned, as ``checksum.SQL`` computes them.
 
         Raises:
-            ReaderError: a column is shorter than another, or isn't of unsigned integers.
+            ReaderError: exchanges and symbols differ in number or aren't text, or a column isn't of
+                unsigned integers. Whether all are as long is seen when the rows are accounted for.
         """
         return cls(
             index.indices(exchanges, symbols),
@@ -86,6 +87,6 @@ def _unsigned(column: Sequence[int] | npt.NDArray[Any], name: str) -> npt.NDArra
             return given.astype(np.uint64)
     except OverflowError as error:
         raise ReaderError(f"column {name!r}: {error}") from error
-    if given.dtype.kind not in "ui" or (given.dtype.kind == "i" and len(given) and int(given.min()) < 0):
+    if given.dtype.kind not in "ui" or (len(given) and int(given.min()) < 0):
         raise ReaderError(f"column {name!r} must hold unsigned integers, not {given.dtype}")
     return given.astype(np.uint64, copy=False)

@@ -58,10 +58,9 @@ def replay(
     Yields:
         A look per sample.
     """
-    last = [sends.last(i) for i in range(len(sends.feeds))]
     judged = [i for i, feed in enumerate(sends.feeds) if only is None or feed.exchange in only]
     heads = [
-        Head(first, last[i], missing.get(feed, BitMap64()))
+        Head(first, sends.last(i), missing.get(feed, BitMap64()))
         for i, (feed, first) in enumerate(zip(sends.feeds, sends.first, strict=True))
     ]
     for sample in samples:
@@ -71,7 +70,7 @@ def replay(
             heads[feed].count(count)
         oldest_ns = None
         if sample.error is None:
-            oldest_ns = min(_sent_ns(i, heads[i], sends, last[i], load_start_ns) for i in judged)
+            oldest_ns = min(_sent_ns(i, heads[i].head, sends, load_start_ns) for i in judged)
         yield Look(
             before_ns=sample.before_ns,
             after_ns=sample.after_ns,
@@ -81,6 +80,5 @@ def replay(
         )
 
 
-def _sent_ns(feed: int, head: Head, sends: SendTimes, last: int, load_start_ns: int) -> int:
-    visible = sends.first[feed] <= head.head <= last
-    return sends.sent_ns(feed, head.head) if visible else load_start_ns
+def _sent_ns(feed: int, head: int, sends: SendTimes, load_start_ns: int) -> int:
+    return sends.sent_ns(feed, head) if head >= sends.first[feed] else load_start_ns

@@ -42,7 +42,7 @@ class Head:
     def add(self, first: int, last: int) -> None:
         """Note that a range of sequences is visible, both ends inclusive."""
         last = min(last, self._last)
-        if max(first, self.head + 1) <= last:
+        if first <= last:
             heapq.heappush(self._beyond, (first, last))
             self._advance()
 
@@ -52,11 +52,12 @@ class Head:
         A count may also fall, at a tier that was put back.
         """
         # The n-th message that isn't missing: start at the n-th, go on by the missing ones passed.
-        passed, sequence = -1, self._first + visible - 1
-        while visible > 0 and passed != (now := self._missing.rank(max(sequence, 0))):
+        passed, sequence = 0, self._first + visible - 1
+        while visible > 0 and passed != (now := self._missing.rank(sequence)):
             passed, sequence = now, self._first + visible - 1 + now
         self.head = self.frontier = min(sequence, self._last)
-        self._hole = int(np.searchsorted(self._holes[:, 1], self.frontier, side="right"))
+        # Of numpy's type: as floats, neighbours beyond 2^53 would be the same.
+        self._hole = int(np.searchsorted(self._holes[:, 1], np.uint64(self.frontier + 1)))
         self._advance()
 
     def _advance(self) -> None:
@@ -66,7 +67,6 @@ class Head:
             while self._hole < len(self._holes) and int(self._holes[self._hole, 0]) <= self.frontier + 1:
                 self.frontier = max(self.frontier, min(int(self._holes[self._hole, 1]), self._last))
                 self._hole += 1
-                moved = True
             while self._beyond and self._beyond[0][0] <= self.frontier + 1:
                 end = heapq.heappop(self._beyond)[1]
                 self.head = max(self.head, end)

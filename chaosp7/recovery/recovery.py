@@ -86,8 +86,8 @@ def measure(
         return TierRecovery(
             Outcome.NOT_MEASURED, None, extra_uncertainty_ns, None, None, nothing, None, None, 0, 0
         )
-    # The look before the fault tells what was visible at it.
-    known = looks[max(0, seen[0] - 1) : seen[-1] + 1]
+    # Those from before the fault tell what was visible at it.
+    known = looks[: seen[-1] + 1]
     proof = prove(known, tolerance_ns, fault_ns)
     measured = _Measured(known, sends, fault_ns, extra_uncertainty_ns, proof)
     outcome, recovery, uncertainty_ns = measured.recovery(stability_ns)
@@ -120,9 +120,8 @@ class _Measured:
         proof = self.proof
         high_ns = proof.fresh_for_good_from_ns
         if not proof.witnesses:
-            doubtful = proof.not_proven_fresh_from_ns is not None
-            until_ns = (high_ns or proof.within[1]) - self.fault_ns if doubtful else 0
-            return Outcome.NEVER_STALE, None, until_ns + self.extra_ns
+            until_ns = proof.within[1] if high_ns is None else high_ns
+            return Outcome.NEVER_STALE, None, until_ns - self.fault_ns + self.extra_ns
         if high_ns is None:
             return Outcome.NOT_RECOVERED, None, self.extra_ns
         low_ns, _ = self._bounds()
@@ -189,7 +188,7 @@ class _Measured:
         """Return between which moments it recovered."""
         lows = [end for _, end in self.proof.stale]
         lows += [look.before_ns for look in self.looks if look.oldest_ns is None]
-        low_ns = max(max(lows, default=self.fault_ns), self.fault_ns)
+        low_ns = max([self.fault_ns, *lows])
         return low_ns, max(low_ns, self.proof.fresh_for_good_from_ns or low_ns)
 
     def _not_before(self, index: int) -> int:

@@ -14,7 +14,7 @@ from chaosp7.account import account as account_module
 from chaosp7.account.account import account_tier, suspect
 from chaosp7.account.checksum import checksum
 from chaosp7.account.classes import MessageClass, TierAccount
-from chaosp7.account.digest import CHUNK, ChunkKey, Digest, DigestTable
+from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD, Records
 from chaosp7.account.pieces import BITS, PIECES, ChunkPieces, piece_xors
@@ -352,14 +352,14 @@ def test_runs_and_pieces_of_chunks_that_were_not_asked_for_give_no_account(stray
     tier, sent, table = three_wrong_chunks()
 
     def runs(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
-        return [ChunkRuns(key, table.get(key), [7], [7]) for key in keys]
+        return [ChunkRuns(key, table.get(key).count, [7], [7]) for key in keys]
 
     def pieces(_keys: Sequence[ChunkKey]) -> Iterable[ChunkPieces]:
         return [ChunkPieces(stray, np.zeros((PIECES, 1 + BITS), dtype=np.uint64))]
 
     with pytest.raises(ReaderError, match=r"runs of chunk . of .* came unasked"):
         account_tier(
-            "tier", tier.run, sent, table, tier.rows, runs=lambda _k: [ChunkRuns(stray, Digest(1, 5, 5), [7], [7])]
+            "tier", tier.run, sent, table, tier.rows, runs=lambda _k: [ChunkRuns(stray, 1, [7], [7])]
         )  # fmt: skip
     with pytest.raises(ReaderError, match=r"pieces of chunk . of .* came unasked"):
         account_tier("tier", tier.run, sent, table, tier.rows, runs=runs, pieces=pieces)
@@ -375,13 +375,13 @@ def test_runs_of_more_rows_than_were_digested_count_only_at_a_tier_that_is_not_s
     sent = expected(run)
     table = sent.table()
     table.add(np.zeros(2, np.intp), np.array([4, 4], np.uint64), np.concatenate((right, right)))
-    now = Digest(count, int(right[0]) * count % 2**64, int(right[0]) * (count % 2))
+    now = Rows(np.zeros(count, np.intp), np.full(count, 4, np.uint64), np.repeat(right, count))
 
     def runs(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
-        return [ChunkRuns(key, now, [4] * count, [4] * count) for key in keys]
+        return [ChunkRuns(key, count, [4] * count, [4] * count) for key in keys]
 
     def account() -> TierAccount:
-        return account_tier("tier", run, sent, table, lambda _keys: (), settled=settled, runs=runs)
+        return account_tier("tier", run, sent, table, lambda _keys: [now], settled=settled, runs=runs)
 
     if count == 2 or (count > 2 and not settled):
         counts = account().counts
@@ -401,7 +401,9 @@ def test_pieces_are_asked_only_for_chunks_that_their_runs_leave_open() -> None:
 
     def runs(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
         # The third chunk has too many runs to be told.
-        return [ChunkRuns(key, table.get(key), *([[7], [7]] if key.chunk < 2 else [[], []])) for key in keys]
+        return [
+            ChunkRuns(key, table.get(key).count, *([[7], [7]] if key.chunk < 2 else [[], []])) for key in keys
+        ]
 
     def pieces(keys: Sequence[ChunkKey]) -> Iterable[ChunkPieces]:
         asked.append([key.chunk for key in keys])
@@ -427,7 +429,7 @@ def test_pieces_are_asked_only_for_chunks_that_their_runs_leave_open() -> None:
     assert (fetched, found.counts.corrupted) == ([2, 0, 2], 2)
 
     def whole(keys: Sequence[ChunkKey]) -> Iterable[ChunkRuns]:
-        return [ChunkRuns(key, table.get(key), [7], [7]) for key in keys if key.chunk == 1]
+        return [ChunkRuns(key, table.get(key).count, [7], [7]) for key in keys if key.chunk == 1]
 
     asked.clear()
     account_tier("tier", tier.run, sent, table, rows, runs=whole, pieces=pieces)

@@ -2,13 +2,17 @@
 
 import errno
 import os
+import struct
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyroaring import BitMap64
 
 from chaosp7.account import acks
 from chaosp7.account.acks import ACK_RECORD, ACKNOWLEDGED, RECEIVED, REFUSED, AckSets, AckWriter, read_acks
@@ -161,8 +165,53 @@ def test_a_torn_record_is_cut_off_by_the_next_life_so_that_its_records_stay_alig
 
 def test_a_journal_of_other_feeds_is_not_continued(tmp_path: Path) -> None:
     write(tmp_path / "j", [[(RECEIVED, 0, 1)]])
-    with pytest.raises(ConfigError, match="was written for"):
-        AckWriter(tmp_path / "j", (ETH, BTC))
+    for _ in range(2):
+        with pytest.raises(
+            ConfigError,
+            match="was written for binance BTC/USDT, binance ETH/USDT, not binance ETH/USDT, binance BTC/USDT",
+        ):
+            AckWriter(tmp_path / "j", (ETH, BTC))
+
+
+def test_a_writer_that_was_refused_does_not_keep_the_journal_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acks, "_LOCK_PAUSE_S", 0)
+    path = tmp_path / "j"
+    write(path, [[(RECEIVED, 0, 1)]])
+    with pytest.raises(ConfigError):
+        AckWriter(path, (ETH, BTC))
+    AckWriter(path, FEEDS).close()
+
+    def full_disk(_fd: int, _size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", full_disk)
+        with pytest.raises(MeasurementError, match="can't be opened: No space left"):
+            AckWriter(path, FEEDS)
+    AckWriter(path, FEEDS).close()
+
+
+def test_a_journal_that_can_not_be_created_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(MeasurementError, match="can't be opened: No such file"):
+        AckWriter(tmp_path / "nowhere" / "j", FEEDS)
+
+
+def test_a_writer_waits_for_a_former_one_that_is_just_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = AckWriter(tmp_path / "j", FEEDS)
+    waited: list[float] = []
+
+    def ends(pause_s: float) -> None:
+        waited.append(pause_s)
+        if len(waited) == 3:
+            former.close()
+
+    monkeypatch.setattr(acks.time, "sleep", ends)
+    AckWriter(tmp_path / "j", FEEDS).close()
+    assert len(waited) == 3
 
 
 def test_a_journal_has_one_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +229,7 @@ def test_after_a_failed_write_the_journal_has_whole_records_only_and_takes_nothi
     path = tmp_path / "j"
     writer = AckWriter(path, FEEDS)
     writer.received(0, 1)
+    writer.received(1, 1)
     write_all = os.write
     calls = 0
 
@@ -197,7 +247,9 @@ def test_after_a_failed_write_the_journal_has_whole_records_only_and_takes_nothi
     with pytest.raises(MeasurementError, match="No space left"):
         writer.acknowledged(0, 3)
     writer.close()
-    assert path.stat().st_size == ACK_RECORD.itemsize
+    with pytest.raises(MeasurementError, match="No space left"):
+        writer.acknowledged(0, 3)
+    assert path.stat().st_size == 2 * ACK_RECORD.itemsize
     assert plain(read_acks(path, {BTC: ALL})[BTC]) == ({1}, set(), set())
 
 
@@ -211,9 +263,52 @@ def test_a_short_write_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (plain(found[BTC]), plain(found[ETH])) == (({5}, set(), set()), (set(), {6}, set()))
 
 
-def test_a_closed_journal_takes_nothing_more(tmp_path: Path) -> None:
+def test_a_closed_journal_takes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = AckWriter(tmp_path / "j", FEEDS)
     writer.close()
-    writer.close()
-    with pytest.raises(MeasurementError, match="closed"):
+    with monkeypatch.context() as patch:
+        # A second close would hit a file of somebody else that has got the number since.
+        patch.setattr(os, "close", lambda fd: pytest.fail(f"{fd} isn't the journal's any more"))
+        writer.close()
+    with pytest.raises(MeasurementError, match="is closed"):
         writer.received(0, 1)
+
+
+def test_a_record_is_sixteen_bytes_with_the_life_that_wrote_it(tmp_path: Path) -> None:
+    writer = AckWriter(tmp_path / "j", FEEDS, session=(5 << 32) + 7)
+    writer.refused(1, (1 << 63) + 2)
+    assert writer.pack(REFUSED, 1, (1 << 63) + 2) == (tmp_path / "j").read_bytes()
+    writer.close()
+    data = (tmp_path / "j").read_bytes()
+    assert data == struct.pack("<QHBBI", (1 << 63) + 2, 1, 3, 0, 7)
+    (record,) = np.frombuffer(data, dtype=ACK_RECORD)
+    assert dict(zip(ACK_RECORD.names or (), record.tolist(), strict=True)) == {
+        "sequence": (1 << 63) + 2, "feed": 1, "kind": 3, "pad": 0, "session": 7,
+    }  # fmt: skip
+
+
+def test_a_life_is_numbered_by_the_time_at_which_it_began(tmp_path: Path) -> None:
+    before_s = int(time.time())
+    writer = AckWriter(tmp_path / "j", FEEDS)
+    writer.close()
+    assert before_s <= writer.session <= time.time()
+
+
+def test_a_message_between_two_others_is_not_taken_for_one_of_them(tmp_path: Path) -> None:
+    write(tmp_path / "j", [[(RECEIVED, 0, sequence) for sequence in (1, 3, 5, 6, 9)]])
+    assert set(read_acks(tmp_path / "j", {BTC: ALL})[BTC].received) == {1, 3, 5, 6, 9}
+
+
+def test_a_feed_that_does_not_matter_hides_none_after_it(tmp_path: Path) -> None:
+    write(tmp_path / "j", [[(RECEIVED, 0, 1), (RECEIVED, 1, 2)]])
+    found = read_acks(tmp_path / "j", {ETH: ALL})
+    assert {feed: plain(sets) for feed, sets in found.items()} == {ETH: ({2}, set(), set())}
+
+
+SETS = st.builds(AckSets, *(st.sets(st.integers(0, 9)).map(BitMap64) for _ in range(3)))
+
+
+@given(SETS, SETS)
+def test_two_journals_together_say_what_either_says(one: AckSets, other: AckSets) -> None:
+    both = [a | b for a, b in zip(plain(one), plain(other), strict=True)]
+    assert list(plain(one.union(other))) == both

@@ -248,7 +248,7 @@ def test_runs_of_other_places_than_those_digested_explain_nothing(by_pieces: boo
 
 def test_the_layers_of_a_chunk_make_up_how_often_each_place_is_there() -> None:
     firsts, lasts = [0, 9, 9, 10, CHUNK - 2, CHUNK - 1], [3, 12, 9, 10, CHUNK - 1, CHUNK - 1]
-    copies = ChunkRuns(ChunkKey(FEEDS[0], 0), Digest(1, 1, 1), firsts, lasts).copies()
+    copies = ChunkRuns(ChunkKey(FEEDS[0], 0), 1, firsts, lasts).copies()
     wanted = Counter({0: 1, 1: 1, 2: 1, 3: 1, 9: 2, 10: 2, 11: 1, 12: 1, CHUNK - 2: 1, CHUNK - 1: 2})
     assert (copies.dtype, copies.tolist()) == (np.uint64, [wanted[place] for place in range(CHUNK)])
 

@@ -6,12 +6,14 @@ from itertools import pairwise
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD
-from chaosp7.recovery.freshness import replay
+from chaosp7.recovery.freshness import Look, replay
+from chaosp7.recovery.proof import Proof, prove
 from chaosp7.recovery.recovery import Outcome, TierRecovery, measure
 from chaosp7.recovery.samples import Sample
 from chaosp7.recovery.sends import SendTimes
@@ -164,3 +166,97 @@ def test_joined_spans_cover_what_the_spans_do(spans: list[tuple[int, int]], with
     assert {t for a, b in found for t in range(a, b)} == covered
     assert length_ns(found) == len(covered)
     assert all(a[1] < b[0] for a, b in pairwise(found))
+
+
+def looks(*times: tuple[int, int, int | None]) -> list[Look]:
+    """Return looks by when they were and how old what they showed was."""
+    return [Look(before, after, oldest, (), ()) for before, after, oldest in times]
+
+
+@pytest.mark.parametrize(
+    ("seen", "tolerance_ns", "begin_ns", "proof"),
+    [
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5)), 20, 1, Proof((1, 9), [(2, 9)], [], []),
+            id="fresh from the first answer on: the time before it is unproven",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (10, 11, 0), (20, 21, 15), (25, 26, 15)), 5, 1,
+            Proof((1, 26), [(1, 5)], [(5, 10), (20, 25)], [(5, 10), (20, 25)]),
+            id="stale from when what was there became too old to the look that still shows no more",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (12, 14, None), (20, 22, None), (30, 33, 29), (40, 41, 35)), 20, 1,
+            Proof((1, 41), [(2, 8), (33, 41)], [(14, 20)], [(14, 20), (12, 14), (20, 22)]),
+            id="between failed looks it was stale, around them nothing is known",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (2, 3, None), (4, 5, None), (6, 7, None), (8, 9, 8)), 20, 0,
+            Proof((0, 9), [(9, 9)], [(3, 6)], [(3, 6), (2, 3), (4, 5), (6, 7)]),
+            id="a run of failed looks is one stretch",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (4, 6, None), (8, 9, 8)), 20, 5, Proof((5, 9), [(9, 9)], [], [(5, 6)]),
+            id="a single failed look proves a moment, not a stretch",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (4, 6, None), (8, 9, 8)), 20, 6, Proof((6, 9), [(9, 9)], [], [(6, 6)]),
+            id="a failed look that ends as the fault begins counts",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (4, 6, None), (8, 9, 8)), 20, 7, Proof((7, 9), [(9, 9)], [], []),
+            id="a failed look from before the fault says nothing of it",
+        ),
+        pytest.param(
+            looks((0, 5, 0)), 5, 0, Proof((0, 5), [(5, 5)], [], []), id="as old as the tolerance is fresh"
+        ),
+        pytest.param(looks((0, 5, 0)), 4, 0, Proof((0, 5), [], [], []), id="older than the tolerance isn't"),
+        pytest.param(
+            looks((10, 11, 9), (20, 21, 2)), 5, 10, Proof((10, 21), [(11, 14)], [(10, 20)], [(10, 20)]),
+            id="what was put back may have been so since the look before",
+        ),
+        pytest.param(
+            looks((10, 11, 9), (20, 21, 2)), 5, 5, Proof((5, 21), [(11, 14)], [(10, 20)], [(10, 20)]),
+            id="and was not so before it",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (4, 6, 3), (8, 9, None)), 20, 0, Proof((0, 9), [(1, 4)], [], [(8, 9)]),
+            id="before a failed look that is the last one it is fresh up to the look before",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (10, 11, 5), (12, 13, 12)), 5, 0, Proof((0, 13), [(1, 5), (13, 13)], [], []),
+            id="a look at the very moment from which it was too old shows nothing stale",
+        ),
+    ],
+)  # fmt: skip
+def test_looks_prove_this_and_no_more(
+    seen: list[Look], tolerance_ns: int, begin_ns: int, proof: Proof
+) -> None:
+    assert prove(seen, tolerance_ns, begin_ns) == proof
+
+
+@pytest.mark.parametrize(
+    ("fresh", "stale", "unproven_ns", "doubtful_from_ns", "for_good_from_ns"),
+    [
+        ([(10, 30)], [], 0, None, 10),
+        ([(12, 30)], [], 2, 10, 12),
+        ([(10, 29)], [], 1, 29, None),
+        ([(10, 15), (20, 30)], [(15, 18)], 2, 15, 20),
+        ([], [(10, 30)], 0, 10, None),
+        ([], [], 20, 10, None),
+        ([(11, 14)], [(10, 30)], 0, 10, None),
+        ([(10, 10)], [], 20, 10, None),
+        ([(30, 30)], [], 20, 10, 30),
+    ],
+)
+def test_what_is_neither_proven_fresh_nor_stale_is_unproven(
+    fresh: list[tuple[int, int]],
+    stale: list[tuple[int, int]],
+    unproven_ns: int,
+    doubtful_from_ns: int | None,
+    for_good_from_ns: int | None,
+) -> None:
+    proof = Proof((10, 30), fresh, stale, stale)
+    assert proof.unproven_ns == unproven_ns
+    assert proof.not_proven_fresh_from_ns == doubtful_from_ns
+    assert proof.fresh_for_good_from_ns == for_good_from_ns

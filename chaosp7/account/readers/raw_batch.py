@@ -86,7 +86,7 @@ class BatchDecoder:
         self._count = 0
         self._days: dict[int, int] = {}
         self.one_by_one = 0
-        """Messages that the exact decoder has decoded or refused so far, those learnt from included."""
+        """Messages that the exact decoder has decoded or refused so far, those learnt from left out."""
 
     def decode(self, payloads: Sequence[bytes]) -> tuple[I64, npt.NDArray[np.bool_]]:
         """Decode messages.
@@ -192,9 +192,7 @@ class BatchDecoder:
         try:
             layout = learn(self._shape, payload, self._exact)
         except UndecodableError:
-            layout = None
-            if payload.count(b"0") == 0:  # with other digits it might be right
-                return False
+            return False  # with other digits it might be right
         if layout is None:
             if len(self._hopeless) < _HOPELESS_MAX:
                 self._hopeless.add((size, number))

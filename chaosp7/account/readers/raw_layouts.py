@@ -161,15 +161,17 @@ def learn(shape: Shape, payload: bytes, decode: Callable[[bytes], Fields]) -> La
         if bare and len(pair["number"]) > 1:
             nonzero.append(pair.start("number"))
         position = pair.end()
-    if payload[position:] != b"}" or not found:
+    if payload[position:] != b"}":
         return None
     symbol, _, _, _, side, _ = decode(payload)
     if shape.symbol not in found or re.search(r"[0-9]", symbol):
         return None
     words: list[Word] = []
     for wanted in shape.fields:
-        bare, begin, end = found.get(wanted.key, (False, -1, -1))
-        match = wanted.pattern.fullmatch(payload, begin, end) if begin >= 0 else None
+        if wanted.key not in found:
+            return None
+        bare, begin, end = found[wanted.key]
+        match = wanted.pattern.fullmatch(payload, begin, end)
         if match is None or bare != wanted.bare:
             return None
         for number, shift in enumerate(wanted.shifts, 1):
