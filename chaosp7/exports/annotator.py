@@ -120,7 +120,7 @@ class Annotator(threading.Thread):
         self._given_up = self.is_alive()
         missing = sum(not self._complete(i) for i in range(len(self._faults())))
         if missing:
-            logger.warning("%s: %d annotations are missing or have no end", self._grafana.host, missing)
+            logger.warning("%s: annotations that are missing or have no end: %d", self._grafana.host, missing)
 
     def _complete(self, index: int) -> bool:
         if self._faults()[index].injected_ns is None:

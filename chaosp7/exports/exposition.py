@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chaosp7.exports.text import unicode_of
+
 __all__ = ["Gauge", "exposition"]
 
 _IN_HELP = {ord("\\"): r"\\", ord("\n"): r"\n"}
@@ -32,7 +34,7 @@ class Gauge:
             labels: any text.
             value: infinity and NaN are values, too.
         """
-        inner = ",".join(f'{name}="{_clean(text).translate(_IN_LABEL)}"' for name, text in labels.items())
+        inner = ",".join(f'{name}="{unicode_of(text).translate(_IN_LABEL)}"' for name, text in labels.items())
         self._series[f"{{{inner}}}" if inner else ""] = value
 
     def lines(self) -> list[str]:
@@ -40,7 +42,7 @@ class Gauge:
         if not self._series:
             return []
         return [
-            f"# HELP {self.name} {_clean(self.help).translate(_IN_HELP)}",
+            f"# HELP {self.name} {unicode_of(self.help).translate(_IN_HELP)}",
             f"# TYPE {self.name} gauge",
             *(f"{self.name}{labels} {_number(value)}" for labels, value in self._series.items()),
         ]
@@ -55,8 +57,3 @@ def _number(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return "NaN" if math.isnan(value) else repr(value)
-
-
-def _clean(text: str) -> str:
-    # A lone surrogate, which JSON can hold, is no UTF-8.
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -15,6 +15,7 @@ from urllib3.exceptions import NewConnectionError
 
 from chaosp7.errors import ConfigError, ExportError
 from chaosp7.exports.settings import GRAFANA_TOKEN_ENV, GRAFANA_URL_ENV
+from chaosp7.exports.text import unicode_of
 
 __all__ = ["Annotation", "Grafana", "NotReachedError", "grafana_of"]
 
@@ -49,8 +50,8 @@ class Annotation:
     def body(self) -> dict[str, Any]:
         """Return it in Grafana's words."""
         end = {} if self.end_ms is None else {"timeEnd": self.end_ms}
-        tags = list(dict.fromkeys(tag[:_LONGEST_TAG] for tag in self.tags))
-        return {"time": self.start_ms, **end, "text": self.text, "tags": tags}
+        tags = list(dict.fromkeys(unicode_of(tag)[:_LONGEST_TAG] for tag in self.tags))
+        return {"time": self.start_ms, **end, "text": unicode_of(self.text), "tags": tags}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from opentelemetry.trace import Status, StatusCode, Tracer, set_span_in_context
 
 from chaosp7 import __version__
 from chaosp7.errors import ExportError
+from chaosp7.exports.text import unicode_of
 from chaosp7.exports.trace import Span, Value
 
 __all__ = ["send"]
@@ -84,13 +85,16 @@ def _resource() -> Resource:
 
 def _make(tracer: Tracer, span: Span, parent: Context) -> None:
     made = tracer.start_span(
-        _clean(span.name), parent, attributes=_attributes(span.attributes), start_time=max(0, span.start_ns)
+        unicode_of(span.name),
+        parent,
+        attributes=_attributes(span.attributes),
+        start_time=max(0, span.start_ns),
     )
     for event in span.events:
-        made.add_event(_clean(event.name), _attributes(event.attributes), max(0, event.at_ns))
+        made.add_event(unicode_of(event.name), _attributes(event.attributes), max(0, event.at_ns))
     if span.good is not None:
         made.set_status(
-            Status(StatusCode.OK) if span.good else Status(StatusCode.ERROR, _clean(span.problem))
+            Status(StatusCode.OK) if span.good else Status(StatusCode.ERROR, unicode_of(span.problem))
         )
     for child in span.children:
         _make(tracer, child, set_span_in_context(made))
@@ -98,20 +102,16 @@ def _make(tracer: Tracer, span: Span, parent: Context) -> None:
 
 
 def _attributes(values: Mapping[str, Value]) -> dict[str, Any]:
-    return {_clean(name): _valid(value) for name, value in values.items()}
+    return {unicode_of(name): _valid(value) for name, value in values.items()}
 
 
 def _valid(value: Value) -> Value:
     """Return what protobuf can hold."""
     if isinstance(value, list):
-        return [_clean(one) for one in value]
+        return [unicode_of(one) for one in value]
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return str(value)
-    return _clean(value) if isinstance(value, str) else value
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return unicode_of(value) if isinstance(value, str) else value
 
 
 class _Ids(IdGenerator):
