@@ -16,7 +16,7 @@ from benchmarks.synthetic_evidence import evidence
 from chaosp7.errors import ReportError
 from chaosp7.exports.exposition import Gauge, exposition
 from chaosp7.exports.finished import record_of, write_figures
-from chaosp7.exports.prometheus import file_of, prometheus
+from chaosp7.exports.prometheus import _HELP, file_of, prometheus
 from chaosp7.run import evidence as ev
 from chaosp7.run.verdict import Verdict
 
@@ -180,3 +180,9 @@ def test_in_a_folder_every_experiment_has_a_file_of_its_own(tmp_path: Path, titl
     write_figures(tmp_path, record_of(title, evidence()))
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert path.name.endswith(".prom")
+
+
+def test_the_guide_names_every_figure_and_no_other() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "exports.md").read_text()
+    told = re.findall(r"^\| `(chaosp7_\w+)` ", guide, re.MULTILINE)
+    assert told == list(_HELP)
