@@ -96,7 +96,11 @@ class Annotator(threading.Thread):
         clock = ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())
         tags = ["chaosp7", f"experiment:{experiment}", f"platform:{platform}"]
         annotator = cls(grafana, faults, tags, run_id, clock)
-        annotator.start()
+        try:
+            annotator.start()
+        except RuntimeError as error:
+            logger.warning("No annotations: %s", error)
+            return None
         return annotator
 
     def run(self) -> None:
