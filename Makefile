@@ -56,7 +56,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 lock: install  ## write requirements.lock anew from what pyproject.toml allows
-	@$(BIN)/pip install --quiet --upgrade -e '.[embedded,dev,docs]'
+	@$(BIN)/pip install --quiet --upgrade -e '.[embedded,otel,dev,docs]'
 	@$(BIN)/pip freeze --exclude-editable > requirements.lock
 
 clean:  ## the virtual environment and everything that tools left here

@@ -16,12 +16,14 @@
     │   ├── LedgerError        the ledger is missing, truncated, damaged or can't be written
     │   └── ReaderError        a tier can't be read
     ├── ReportError            a report can't be written
+    │   └── ExportError        another system doesn't take what a run has to tell
     └── RunError               an activity needs a run that isn't there
 """
 
 __all__ = [
     "ChaosP7Error",
     "ConfigError",
+    "ExportError",
     "FaultError",
     "HealError",
     "LedgerError",
@@ -92,6 +94,10 @@ class ReaderError(MeasurementError):
 
 class ReportError(ChaosP7Error):
     """A report can't be written."""
+
+
+class ExportError(ReportError):
+    """Another system doesn't take what a run has to tell."""
 
 
 class RunError(ChaosP7Error):

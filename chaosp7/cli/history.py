@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from chaosp7.errors import RunError
-from chaosp7.suite.history import Trend, trends
+from chaosp7.report.files import write_text
+from chaosp7.suite.history import Trend, recent, trends
+from chaosp7.suite.history_chart import seconds_of
 from chaosp7.suite.history_page import page
 from chaosp7.suite.saved import all_runs
 
@@ -31,12 +32,8 @@ def history(reports: Path) -> None:
     runs, problems = all_runs(reports)
     found = trends(runs)
     index = reports / "index.html"
-    temporary = reports / ".index.html.tmp"
-    try:
-        temporary.write_text(page(found, problems), encoding="utf-8")
-        temporary.replace(index)
-    except OSError as error:
-        raise RunError(f"{index} can't be written: {error.strerror}") from error
+    with_report = {run.run_id for run in runs if (reports / run.run_id / "report.html").exists()}
+    write_text(index, page(found, problems, with_report))
     for trend in found:
         _print(trend)
     for problem in problems:
@@ -48,11 +45,14 @@ def _print(trend: Trend) -> None:
     last = trend.points[-1]
     regressions = sum(1 for point in trend.points if point.regressions)
     click.echo(f"{trend.experiment} ({trend.conditions}): n={len(trend.points)}, last {last.run.verdict}")
-    if last.recovery:
-        click.echo(
-            "  "
-            + "  ".join(f"{t} {r.seconds:.2f} s ± {r.uncertainty_s:.2f}" for t, r in last.recovery.items())
-        )
+    for tier, one in last.recovery.items():
+        late = recent(trend, tier)
+        if late is not None:
+            words = [seconds_of(s) for s in (one.seconds, late.median_s, late.least_s, late.greatest_s)]
+            click.echo(
+                f"  {tier}: {words[0]} ± {one.uncertainty_s:.2f}, "
+                f"median of {late.n}: {words[1]} ({words[2]} to {words[3]})"
+            )
     if last.regressions:
         click.echo(f"  REGRESSION: slower than the runs before allow: {', '.join(last.regressions)}")
     elif not last.judged:

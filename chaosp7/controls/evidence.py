@@ -27,9 +27,13 @@ from rich.console import Console
 
 from chaosp7.child import ignore_interrupts
 from chaosp7.errors import ChaosP7Error
+from chaosp7.exports.annotator import Annotator
+from chaosp7.exports.finished import Exporting, record_of
+from chaosp7.exports.settings import Exports
 from chaosp7.report.page import write_page
 from chaosp7.run.current import close_run, current_run, open_run
 from chaosp7.run.ending import EXIT_GRACEFULLY
+from chaosp7.run.evidence import Evidence
 from chaosp7.run.planned import PlannedRun
 from chaosp7.run.resolve import resolve
 from chaosp7.run.run import Run
@@ -63,6 +67,7 @@ def before_experiment_control(
     reports: str = "reports",
     safeguards: Sequence[Mapping[str, Any]] | None = None,
     default_safeguards: bool = True,
+    exports: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> None:
     """Check the experiment, bring the platform up if it is down, start recorder and load.
@@ -82,6 +87,7 @@ def before_experiment_control(
             run: see `chaosp7.safety.safeguards`.
         default_safeguards: whether free disk (256 MiB under the state folder) and available memory
             (128 MiB) are among them.
+        exports: where figures and trace of the finished run go: see `chaosp7.exports.settings.Exports`.
         unknown: arguments that don't exist: an error.
 
     Raises:
@@ -101,6 +107,7 @@ def before_experiment_control(
             reports=reports,
             safeguards=safeguards,
             default_safeguards=default_safeguards,
+            exports=exports,
             unknown=unknown,
         )
         if _dry(context):
@@ -112,6 +119,7 @@ def before_experiment_control(
         run.ending.hear_ctrl_c()
         run.told = StatusWriter.begin(run)
         run.start()
+        run.annotator = Annotator.begin(lambda: run.faults, plan.experiment, model.name, run.id)
     except Exception as error:
         # Anything but InterruptExecution would be swallowed, and the method run unmeasured.
         # The journal gets it as well: see `after_experiment_control`.
@@ -182,6 +190,7 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
     if _failed_before_the_run:
         state[JOURNAL_KEY] = {"verdict": "error", "reasons": list(_failed_before_the_run)}
         _failed_before_the_run.clear()
+        Exporting(record_of(str(context.get("title", "")), None), Exports()).wait()
         return
     if dry := _dry(context):
         state[JOURNAL_KEY] = {"verdict": None, "dry": dry, "reasons": ["dry run: nothing was tested"]}
@@ -193,6 +202,7 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
     run.unguard()
     if run.ending.reason is not None:
         state["status"] = "aborted"
+    exporting: Exporting | None = None
     try:
         evidence = run.conclude(state)
         state[JOURNAL_KEY] = {
@@ -208,16 +218,26 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         if run.folder.name:
             logger.info("Evidence: %s", run.folder / "evidence.json")
             write_page(run.folder)
+        exporting = _export(run, evidence)
     except Exception as error:
         # A control's exception is swallowed by Chaos Toolkit: without this the run would count as passed.
         logger.exception("the evidence can't be concluded")
         state[JOURNAL_KEY] = {"verdict": "error", "reasons": [f"{type(error).__name__}: {error}"]}
         state["status"] = "failed"
+        exporting = _export(run, None)
     finally:
         run.release()
         if run.told is not None:
             run.told.stop()
         close_run()
+        if exporting is not None:
+            exporting.wait()
+
+
+def _export(run: Run, evidence: Evidence | None) -> Exporting:
+    """Begin to tell other systems of the run, while the platform is taken down."""
+    record = record_of(run.plan.experiment, evidence, run.folder)
+    return Exporting(record, run.plan.exports, run.annotator)
 
 
 #: Errors from before a run was there to hold them; one experiment per process.

@@ -111,6 +111,7 @@ class Messages:
             reports=reports,
             safeguards=safeguards,
             default_safeguards=default_safeguards,
+            exports=None,
             unknown={},
         )
         messages = cls(Run(model, plan))

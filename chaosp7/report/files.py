@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         ReportError: if it can't be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    # Runs side by side may write the same file; each has to write its own until it is whole.
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A name on disk may hold what is no Unicode.

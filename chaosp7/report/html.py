@@ -14,14 +14,14 @@ from chaosp7.report.embed import embedded
 from chaosp7.report.model import page
 from chaosp7.report.records import RunRecord
 
-__all__ = ["html"]
+__all__ = ["html", "template"]
 
 _ASSETS = files("chaosp7.report") / "assets"
 
 
 def html(runs: Sequence[RunRecord]) -> str:
     """Return the page of some runs, also of none."""
-    return _template().render(
+    return template("template.html").render(
         page=page(runs),
         evidence=Markup(embedded(runs)),  # noqa: S704  # holds no `<`
         version=__version__,
@@ -34,7 +34,12 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return one of the pages' templates, with style and scripts at hand.
+
+    Args:
+        name: of the file among the assets.
+    """
     environment = Environment(
         loader=FunctionLoader(_asset),
         autoescape=True,
@@ -42,6 +47,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("style.css", "app.js", "uPlot.iife.min.js", "uPlot.min.css"):
-        environment.globals[name.replace(".", "_")] = Markup(_asset(name))  # noqa: S704  # ours, or vendored
-    return environment.get_template("template.html")
+    for asset in ("style.css", "app.js", "uPlot.iife.min.js", "uPlot.min.css"):
+        environment.globals[asset.replace(".", "_")] = Markup(_asset(asset))  # noqa: S704  # ours, or vendored
+    return environment.get_template(name)

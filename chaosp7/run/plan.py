@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from chaosp7.exports.settings import Exports
 from chaosp7.run.evidence import Budget
 from chaosp7.safety.safeguards import Safeguard
 
@@ -25,3 +26,4 @@ class RunPlan:
     faults_expected: int
     reports: Path
     safeguards: tuple[Safeguard, ...] = ()
+    exports: Exports = field(default_factory=Exports)

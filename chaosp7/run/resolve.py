@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from chaosp7.errors import ConfigError
+from chaosp7.exports.settings import Exports
 from chaosp7.platform import loader
 from chaosp7.platform.model import Platform
 from chaosp7.run import preflight
@@ -17,6 +18,8 @@ from chaosp7.run.plan import RunPlan
 from chaosp7.safety.safeguards import safeguards_of
 
 __all__ = ["resolve"]
+
+T = TypeVar("T")
 
 
 def resolve(  # noqa: D417  # the control documents its arguments
@@ -32,6 +35,7 @@ def resolve(  # noqa: D417  # the control documents its arguments
     reports: str,
     safeguards: Sequence[Mapping[str, Any]] | None,
     default_safeguards: bool,
+    exports: Mapping[str, Any] | None,
     unknown: Mapping[str, Any],
 ) -> tuple[Platform, RunPlan]:
     """Return the platform and what to do with it.
@@ -53,17 +57,18 @@ def resolve(  # noqa: D417  # the control documents its arguments
         duration_s=duration_s,
         settle_s=settle_s,
         seed=seed,
-        budget=_budget(budget or {}),
+        budget=_argument("budget", budget, Budget),
         drain_deadline_s=drain_deadline_s,
         faults_expected=preflight.count_faults(context),
         reports=Path(reports),
         safeguards=safeguards_of(safeguards or (), defaults=default_safeguards),
+        exports=_argument("exports", exports, Exports),
     )
     return model, plan
 
 
-def _budget(values: Mapping[str, Any]) -> Budget:
+def _argument(name: str, values: Mapping[str, Any] | None, kind: type[T]) -> T:
     try:
-        return msgspec.convert(values, Budget, strict=False)
+        return msgspec.convert(values or {}, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"budget in the evidence control's arguments: {error}") from error
+        raise ConfigError(f"{name} in the evidence control's arguments: {error}") from error

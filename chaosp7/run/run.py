@@ -38,6 +38,7 @@ from chaosp7.safety.heal import heal, ledger_of, leftovers
 from chaosp7.safety.safeguards import Safeguards
 
 if TYPE_CHECKING:
+    from chaosp7.exports.annotator import Annotator
     from chaosp7.run.status_writer import StatusWriter
 
 __all__ = ["Run"]
@@ -74,6 +75,7 @@ class Run:
         self.ending = Ending()
         self.stages = Stages()
         self.told: StatusWriter | None = None
+        self.annotator: Annotator | None = None
         self._safeguards = Safeguards(plan.safeguards, self._abort)
         self.folder = Path()
         self.clock = ev.ClockAnchor(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns())

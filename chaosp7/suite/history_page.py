@@ -1,88 +1,141 @@
-"""The page over all runs that are kept: one file, nothing from elsewhere."""
+"""The page over all runs that are kept: one file, nothing from elsewhere, no scripts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+from urllib.parse import quote
 
-from chaosp7.suite.history import Point, Trend
+from markupsafe import Markup
 
-__all__ = ["page"]
+from chaosp7 import __version__
+from chaosp7.report.html import template
+from chaosp7.suite.history import Point, Trend, recent
+from chaosp7.suite.history_chart import SHOWN, chart, seconds_of
 
-_STYLE = (
-    "body{font:15px system-ui,sans-serif;margin:2rem;max-width:70rem;color-scheme:light dark}"
-    "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}"
-    ".bad{color:#c22;font-weight:bold}svg{vertical-align:middle}"
+__all__ = ["RULE", "page"]
+
+RULE = (
+    "A recovery is marked as a regression if it is slower than each of the last ten comparable runs, those "
+    "marked themselves apart, and than the median of all ten by more than three robust standard deviations, "
+    "uncertainties counted in its favour; fewer than five earlier runs allow no judgement."
 )
-_WIDTH, _HEIGHT = 240, 36
-_RULE = (
-    "A recovery is marked as a regression if it is slower than each of the last ten comparable runs and "
-    "than their median by more than three robust standard deviations, uncertainties counted in its favour; "
-    "fewer than five earlier runs allow no judgement."
-)
 
 
-def page(trends: Sequence[Trend], problems: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Tier:
+    """One tier of a trend: all figures in words."""
+
+    name: str
+    chart: Markup
+    last: str
+    median: str
+    spread: str
+    limit: str
+    n: int
+    slow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One line in the list of runs."""
+
+    when: str
+    link: str
+    verdict: str
+    slowest: str
+    lost: str
+    slower: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Comparable runs of one experiment."""
+
+    name: str
+    conditions: str
+    n: int
+    tiers: list[_Tier]
+    runs: list[_Run]
+    judged: bool
+
+
+def page(trends: Sequence[Trend], problems: Sequence[str], with_report: Collection[str] = ()) -> str:
     """Return the page.
 
     Args:
         trends: of all experiments.
         problems: what couldn't be read.
+        with_report: ids of the runs that have a page of their own, to be linked to.
     """
-    parts = [f"<!doctype html><meta charset=utf-8><title>chaosp7 runs</title><style>{_STYLE}</style>"]
-    parts.append(f"<h1>Runs</h1><p>{escape(_RULE)}</p>")
-    parts += [f"<p class=bad>{escape(problem)}</p>" for problem in problems]
-    parts += [_trend(trend) for trend in trends]
-    return "\n".join(parts) + "\n"
-
-
-def _trend(trend: Trend) -> str:
-    tiers = list(dict.fromkeys(tier for point in trend.points for tier in point.recovery))
-    lines = "".join(f"<tr><td>{escape(t)}<td>{_line(trend.points, t)}" for t in tiers)
-    rows = "".join(_row(point) for point in reversed(trend.points))
-    return (
-        f"<h2>{escape(trend.experiment)}</h2><p>{escape(trend.conditions)}; n = {len(trend.points)}</p>"
-        f"<table>{lines}</table><table><tr><th>when<th>verdict<th>slowest recovery<th>most lost<th>{rows}"
-        "</table>"
+    sections = [_section(trend, with_report) for trend in trends]
+    bad = sum(one.runs[0].verdict != "passed" for one in sections)
+    slow = sum(bool(one.runs[0].slower) for one in sections)
+    return template("history.html").render(
+        sections=sections,
+        problems=problems,
+        bad=bad,
+        slow=slow,
+        runs=sum(one.n for one in sections),
+        rule=RULE,
+        shown=SHOWN,
+        version=__version__,
     )
 
 
-def _row(point: Point) -> str:
-    run = point.run
-    when = datetime.fromtimestamp(run.clock.wall_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    slowest = max(point.recovery.values(), key=lambda one: one.seconds, default=None)
-    if slowest is None:
-        text = "-"
-    elif math.isinf(slowest.seconds):
-        text = "not recovered"
+def _section(trend: Trend, with_report: Collection[str]) -> _Section:
+    tiers = dict.fromkeys(tier for point in trend.points for tier in point.recovery)
+    return _Section(
+        name=trend.experiment,
+        conditions=trend.conditions,
+        n=len(trend.points),
+        tiers=[tier for name in tiers if (tier := _tier(trend, name))],
+        runs=[_run(point, with_report) for point in reversed(trend.points)],
+        judged=trend.points[-1].judged,
+    )
+
+
+def _tier(trend: Trend, name: str) -> _Tier | None:
+    late = recent(trend, name)
+    if late is None:
+        return None
+    whole = [point for point in trend.points if name in point.recovery]
+    if late.least_s == late.greatest_s:
+        spread = "none"
     else:
-        text = f"{slowest.seconds:.2f} s ± {slowest.uncertainty_s:.2f}"
+        spread = f"{seconds_of(late.least_s)} to {seconds_of(late.greatest_s)}"
+    return _Tier(
+        name=name,
+        chart=chart(trend.points, name, late),
+        last=_with_uncertainty(late.last.seconds, late.last.uncertainty_s),
+        median=seconds_of(late.median_s),
+        spread=spread,
+        limit="too few runs"
+        if late.next_s is None
+        else "any"
+        if math.isinf(late.next_s)
+        else f"{late.next_s:.2f} s",
+        n=late.n,
+        slow=name in whole[-1].regressions,
+    )
+
+
+def _run(point: Point, with_report: Collection[str]) -> _Run:
+    run = point.run
+    slowest = max(point.recovery.values(), key=lambda one: one.seconds, default=None)
     lost = max((tier.lost + tier.late for tier in run.tiers), default=None)
-    slower = f"slower: {', '.join(point.regressions)}" if point.regressions else ""
-    bad = "" if run.verdict == "passed" else " class=bad"
-    return (
-        f'<tr><td><a href="{escape(run.run_id)}/">{when}</a><td{bad}>{escape(run.verdict)}<td>{text}'
-        f"<td>{'-' if lost is None else f'{lost:,}'}<td class=bad>{escape(slower)}"
+    return _Run(
+        when=datetime.fromtimestamp(run.clock.wall_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        link=f"./{quote(run.run_id, safe='')}/{'report.html' if run.run_id in with_report else ''}",
+        verdict=run.verdict,
+        slowest="-" if slowest is None else _with_uncertainty(slowest.seconds, slowest.uncertainty_s),
+        lost="-" if lost is None else f"{lost:,}",
+        slower=", ".join(point.regressions),
     )
 
 
-def _line(points: Sequence[Point], tier: str) -> str:
-    found = [(p.recovery[tier].seconds, tier in p.regressions) for p in points if tier in p.recovery]
-    finite = [seconds for seconds, _ in found if not math.isinf(seconds)]
-    top = max(finite, default=0.0) or 1.0
-    step = _WIDTH / max(1, len(found) - 1)
-    dots = "".join(
-        f'<circle cx="{i * step:.1f}" cy="{_y(s, top):.1f}" r="3" fill="{"#c22" if bad else "#47a"}"/>'
-        for i, (s, bad) in enumerate(found)
-    )
-    last = f"{found[-1][0]:.2f} s" if not math.isinf(found[-1][0]) else "not recovered"
-    return (
-        f'<svg width="{_WIDTH + 8}" height="{_HEIGHT + 8}" viewBox="-4 -4 {_WIDTH + 8} {_HEIGHT + 8}">'
-        f"{dots}</svg> 0 to {top:.2f} s, last {last}"
-    )
-
-
-def _y(seconds: float, top: float) -> float:
-    return 0.0 if math.isinf(seconds) else _HEIGHT * (1 - seconds / top)
+def _with_uncertainty(seconds: float, uncertainty_s: float) -> str:
+    plain = seconds_of(seconds)
+    return f"{plain} ± {uncertainty_s:.2f}" if 0 < seconds < math.inf else plain

@@ -16,6 +16,9 @@ __all__ = ["all_runs", "recoveries", "runs_of"]
 
 _FILE = "evidence.json"
 
+#: What a run leaves that got no further; a suite's folder has none of it.
+_TRACES = ("journal.json", "ledger.bin", "status.json")
+
 
 def runs_of(folder: Path) -> list[ev.Evidence]:
     """Return the run of a folder, or the runs of a suite's that have evidence.
@@ -35,11 +38,14 @@ def runs_of(folder: Path) -> list[ev.Evidence]:
 def all_runs(reports: Path) -> tuple[list[ev.Evidence], list[str]]:
     """Return all runs under a folder, oldest first, and what couldn't be read."""
     found, problems = [], []
-    for path in reports.glob(f"*/{_FILE}"):
-        try:
-            found.append(_read(path.parent))
-        except ConfigError as error:
-            problems.append(str(error))
+    for folder in sorted(path for path in reports.iterdir() if path.is_dir()):
+        if (folder / _FILE).exists():
+            try:
+                found.append(_read(folder))
+            except ConfigError as error:
+                problems.append(str(error))
+        elif any((folder / trace).exists() for trace in _TRACES):
+            problems.append(f"{folder}: a run that goes on, or has left no evidence")
     return sorted(found, key=lambda one: one.clock.wall_ns), problems
 
 

@@ -123,8 +123,14 @@ def test_a_history_has_a_page_and_names_the_regression_and_the_broken_run(tmp_pa
         )
     broken = saved(tmp_path / "reports", msgspec.structs.replace(evidence("broken"), experiment="y"))
     (broken / "evidence.json").write_text("{")
+    killed = tmp_path / "reports" / "killed"
+    killed.mkdir()
+    (killed / "ledger.bin").write_bytes(b"")
+    (tmp_path / "reports" / "a-suite").mkdir()
     done = chaosp7(tmp_path, "history")
     assert done.returncode == 0, done.stderr
+    assert "killed: a run that goes on, or has left no evidence" in done.stderr
+    assert "a-suite" not in done.stderr
     assert "REGRESSION: slower than the runs before allow: topic" in done.stdout
     assert "broken/evidence.json" in done.stderr
     assert "slower: topic" in (tmp_path / "reports" / "index.html").read_text()

@@ -1,6 +1,7 @@
 """The rule of regressions, and what is compared with what."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,54 @@ def test_one_that_did_not_recover_is_slower_than_any_time(runs: list[Recovery]) 
 def test_too_few_runs_allow_no_judgement(runs: list[Recovery], new: Recovery) -> None:
     assert is_regression(new, runs) is None
     assert allowed_s(runs) is None
+
+
+def marks(times: list[float]) -> list[bool]:
+    runs = [
+        evidence(
+            f"{i}",
+            recoveries=[recovery("topic", *((None, 0.1, "not-recovered") if math.isinf(t) else (t,)))],
+            wall_ns=i,
+        )
+        for i, t in enumerate(times)
+    ]
+    return [bool(point.regressions) for point in trends(runs)[0].points]
+
+
+@pytest.mark.parametrize("slow", [9.0, math.inf])
+def test_one_slow_run_does_not_hide_the_next(slow: float) -> None:
+    usual = [3.0, 3.1, 2.9, 3.05, 3.0]
+    assert marks([*usual, slow, 3.0, 9.0, *usual]) == [False] * 5 + [True, False, True] + [False] * 5
+
+
+def test_what_stays_slower_is_marked_until_it_is_the_usual() -> None:
+    found = marks([3.0, 3.1, 2.9, 3.05, 3.0] * 2 + [9.0, 9.1, 8.9, 9.0, 9.1] * 2)
+    assert found[:10] == [False] * 10
+    assert found[10:14] == [True] * 4
+    assert not any(found[16:])
+
+
+def test_the_page_draws_every_run_its_limit_and_what_is_marked() -> None:
+    times = [3.0, 3.1, 2.9, 3.05, 3.0, 9.0, 3.0]
+    runs = [evidence(f"{i}", recoveries=[recovery("topic", t)], wall_ns=i) for i, t in enumerate(times)]
+    runs.append(
+        evidence("gone", verdict="deviated", recoveries=[recovery("topic", None, outcome="not-recovered")])
+    )
+    runs.append(evidence("no figure", verdict="error"))
+    text = page(trends(runs), ["a problem"], {"3"})
+    assert [text.count(f'class="{kind}"') for kind in ("run dot", "slow dot", "slow never", "none", "limit")] == [
+        6, 1, 1, 1, 3,
+    ]  # fmt: skip
+    assert 'href="./3/report.html"' in text
+    assert 'href="./no%20figure/"' in text
+    assert "a problem" in text
+    assert "median of 8" in text
+    assert "<script" not in text
+    assert not re.search(r'(src|href)="(?!\./|#|data:)', text)
+
+
+def test_a_page_of_nothing_says_so() -> None:
+    assert "No run is kept here." in page([], [])
 
 
 def test_a_history_marks_the_slow_run_and_only_compares_what_is_alike() -> None:

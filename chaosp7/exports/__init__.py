@@ -1,0 +1,1 @@
+"""What a run tells other systems: Prometheus, OpenTelemetry, Grafana. No verdict depends on any of it."""
