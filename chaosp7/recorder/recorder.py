@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from confluent_kafka import TopicPartition
 
@@ -22,7 +23,7 @@ from chaosp7.recorder.table_sampler import TableSampler
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.recorder.topic_sampler import TopicSampler
 
-__all__ = ["Recorder"]
+__all__ = ["TABLES_REST", "TOPIC_REST", "Recorder"]
 
 _QUERY_TIMEOUT_S = 2.0
 
@@ -30,7 +31,7 @@ _QUERY_TIMEOUT_S = 2.0
 _LINGER_S = 3.0
 #: At rest: from one look at tables to the next, and for how long the broker may gather what is new at
 #: the topic, as shares of the tolerance.
-_TABLES_REST, _TOPIC_REST = 0.25, 0.2
+TABLES_REST, TOPIC_REST = 0.4, 0.2
 #: Share of the tolerance: more than a look at tables takes, also on a busy machine.
 _TABLES_MARGIN = 0.3
 #: When it counts as late: a consumer that is told at once has to be connected before it can be stale.
@@ -80,9 +81,9 @@ class Recorder:
                         decoder,
                         len(source.feeds),
                         self.timelines[name],
-                        Pace(every_s, _TOPIC_REST * tolerance_s, _TOPIC_MARGIN_S),
+                        Pace(every_s, TOPIC_REST * tolerance_s, _TOPIC_MARGIN_S),
                         self._attention,
-                        self._spare_of([name]),
+                        partial(self._spare_s, name),
                         time.monotonic_ns,
                     )
                 )
@@ -95,9 +96,9 @@ class Recorder:
                     ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S),
                     watch,
                     {name: self.timelines[name] for name in tables},
-                    Pace(every_s, _TABLES_REST * tolerance_s, _TABLES_MARGIN * tolerance_s),
+                    Pace(every_s, TABLES_REST * tolerance_s, _TABLES_MARGIN * tolerance_s),
                     self._attention,
-                    self._spare_of(tables),
+                    self._spare_s,
                     time.monotonic_ns,
                 )
             )
@@ -106,6 +107,11 @@ class Recorder:
         """Begin to sample."""
         for sampler in self._samplers:
             sampler.start()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it looks only as often as needed to miss nothing."""
+        return not self._attention.full
 
     def attend(self) -> None:
         """Look as often as it can for a while; doesn't wait until it does."""
@@ -146,15 +152,10 @@ class Recorder:
         stalest_ns = self.source.stalest_ns(self.timelines[tier].heads())
         return 0 if stalest_ns is None else now_ns - stalest_ns
 
-    def _spare_of(self, tiers: Collection[str]) -> Callable[[], float]:
-        """Return what tells how long all of some tiers stay fresh if nothing more comes, seconds."""
-
-        def spare_s() -> float:
-            try:
-                self.source.poll()
-            except LedgerError:
-                return 0.0  # whoever asks for freshness hears of it
-            now_ns = time.monotonic_ns()
-            return min(self._tolerances_ns[tier] - self._age_ns(tier, now_ns) for tier in tiers) / 1e9
-
-        return spare_s
+    def _spare_s(self, tier: str) -> float:
+        """Return how long a tier stays fresh if nothing more comes, seconds."""
+        try:
+            self.source.poll()
+        except LedgerError:
+            return 0.0  # whoever asks for freshness hears of it
+        return (self._tolerances_ns[tier] - self._age_ns(tier, time.monotonic_ns())) / 1e9

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from chaosp7.account.feeds import Feed
 from chaosp7.errors import ReaderError
@@ -21,9 +22,14 @@ __all__ = ["TableSampler"]
 #: Share of the time that a look may take at most.
 _SHARE_MAX = 0.5
 
+#: At rest tiers that are due so close together are looked at together.
+_TOGETHER_NS = 250_000_000
+
 
 class TableSampler(threading.Thread):
     """Asks ClickHouse again and again what is new at each tier.
+
+    At full attention all tiers are looked at at the same moments; else each when it is due.
 
     A look that fails (the server is down, or doesn't answer in time) is noted as an error of all
     its tiers for as long as it took: nobody could have read them.
@@ -36,7 +42,7 @@ class TableSampler(threading.Thread):
             look takes so long that it would keep the server busy: measuring must not slow what is
             measured.
         attention: when it is full.
-        spare_s: tells how long all these tiers stay fresh if nothing more comes, seconds.
+        spare_s: tells how long a tier stays fresh if nothing more comes, seconds.
         now_ns: the monotonic clock.
     """
 
@@ -47,7 +53,7 @@ class TableSampler(threading.Thread):
         timelines: Mapping[str, Timeline],
         pace: Pace,
         attention: Attention,
-        spare_s: Callable[[], float],
+        spare_s: Callable[[str], float],
         now_ns: Callable[[], int],
     ) -> None:
         super().__init__(name="table-sampler", daemon=True)
@@ -59,6 +65,7 @@ class TableSampler(threading.Thread):
         self._spare_s = spare_s
         self._now_ns = now_ns
         self._parts: dict[str, set[str]] = {}
+        self._due_ns = dict.fromkeys(watch.tiers, 0)
         self._ended = threading.Event()
         self._wake = attention.listen()
         self.at_full = threading.Event()
@@ -72,7 +79,8 @@ class TableSampler(threading.Thread):
             look_ns = self._now_ns()
             share = _SHARE_MAX
             try:
-                self._look(look_ns)
+                looked_at = self._look(look_ns) if full else self._look_at_those_due(look_ns)
+                self._plan(looked_at)
             except ReaderError as error:
                 self._parts = {}
                 share = 1.0  # it kept no server busy, and how long it took is no reason to look away
@@ -82,7 +90,7 @@ class TableSampler(threading.Thread):
                 self._attention.call()
             (self.at_full.set if full else self.at_full.clear)()
             spent_s = (self._now_ns() - look_ns) / 1e9
-            self._wake.wait(max(self._distance_s(), spent_s / share) - spent_s)
+            self._wake.wait(max(self._distance_s(look_ns), spent_s / share) - spent_s)
         self._clickhouse.close()
 
     def stop(self) -> None:
@@ -91,13 +99,21 @@ class TableSampler(threading.Thread):
         self._wake.set()
         self.join()
 
-    def _distance_s(self) -> float:
-        away_s = self._pace.away_s(self._spare_s())
-        if away_s is None:
-            self._attention.call()
-        return self._pace.full_s if away_s is None or self._attention.full else away_s
+    def _plan(self, looked_at: Iterable[str]) -> None:
+        """Set when the tiers that were looked at are due again."""
+        for name in looked_at:
+            away_s = self._pace.away_s(self._spare_s(name))
+            if away_s is None:
+                self._attention.call()
+            self._due_ns[name] = self._now_ns() + round((away_s or 0.0) * 1e9)
 
-    def _look(self, look_ns: int) -> None:
+    def _distance_s(self, look_ns: int) -> float:
+        if self._attention.full:
+            return self._pace.full_s
+        return (min(self._due_ns.values()) - look_ns) / 1e9
+
+    def _look(self, look_ns: int) -> Iterable[str]:
+        """Look at all tiers; return them."""
         watch = self._watch
         seen = parse_parts(self._clickhouse.tsv(parts(watch.tables)))
         listed_ns = self._now_ns()
@@ -113,14 +129,31 @@ class TableSampler(threading.Thread):
         for name, ranges, counts in found:
             # Of a table that wasn't queried only the list of parts tells that it had nothing new.
             before_ns = listed_ns if watch.tiers[name].rows.keys() <= changed else look_ns
-            if watch.tiers[name].kind is TierKind.CANDLES:
-                self._timelines[name].add_counts(before_ns, after_ns, counts)
-            else:
-                self._timelines[name].add(before_ns, after_ns, ranges)
+            self._note(name, before_ns, after_ns, ranges, counts)
         self._parts = seen
+        return watch.tiers
+
+    def _look_at_those_due(self, look_ns: int) -> Iterable[str]:
+        """Look at some tiers; return them. That their tables have changed is taken for granted."""
+        latest_ns = min(self._due_ns.values()) + _TOGETHER_NS
+        due = {name for name, due_ns in self._due_ns.items() if due_ns <= latest_ns}
+        found = self._news({table for name in due for table in self._watch.tiers[name].rows}, due)
+        after_ns = self._now_ns()
+        for name, ranges, counts in found:
+            self._note(name, look_ns, after_ns, ranges, counts)
+        return due
+
+    def _note(
+        self, name: str, before_ns: int, after_ns: int, ranges: list[Range], counts: dict[int, int]
+    ) -> None:
+        if self._watch.tiers[name].kind is TierKind.CANDLES:
+            self._timelines[name].add_counts(before_ns, after_ns, counts)
+        else:
+            self._timelines[name].add(before_ns, after_ns, ranges)
 
     def _news(self, changed: set[str], touched: set[str]) -> list[tuple[str, list[Range], dict[int, int]]]:
-        watch = self._watch
+        # Of another tier that shares one of the tables not all would be asked.
+        watch = replace(self._watch, tiers={name: self._watch.tiers[name] for name in touched})
         known = {name: self._timelines[name].known() for name in touched}
         answer = self._clickhouse.tsv(news(watch, changed, known))
         ranges: dict[str, list[Range]] = defaultdict(list)

@@ -47,14 +47,14 @@ class Watched:
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, FIRST, now_ns) for name in TIERS}
         self.attention = Attention(0.5, time.monotonic_ns)
-        self.spare_s = 0.0
+        self.spare_s = dict.fromkeys(TIERS, 0.0)
         self.sampler = TableSampler(
             process.client(1.0),
             watch,
             self.timelines,
             Pace(0.02, 1.0, 0.1),
             self.attention,
-            lambda: self.spare_s,
+            lambda name: self.spare_s[name],
             time.monotonic_ns,
         )
         self.sampler.start()
@@ -176,7 +176,7 @@ def test_a_server_that_is_down_is_an_error_and_its_return_is_seen(watched: Watch
 
 
 def test_it_looks_seldom_while_all_is_well_and_closely_again_when_called(watched: Watched) -> None:
-    watched.spare_s = 60.0
+    watched.spare_s = dict.fromkeys(TIERS, 60.0)
     samples = watched.timelines["raw"].samples
     watched.until(lambda: not watched.sampler.at_full.is_set())
     seen = len(samples)
@@ -189,8 +189,19 @@ def test_it_looks_seldom_while_all_is_well_and_closely_again_when_called(watched
 
 
 def test_a_look_that_fails_makes_the_looks_close(watched: Watched) -> None:
-    watched.spare_s = 60.0
+    watched.spare_s = dict.fromkeys(TIERS, 60.0)
     watched.until(lambda: not watched.attention.full)
     watched.run("DROP TABLE watch.candles")
     watched.until(lambda: watched.timelines["raw"].last_error() is not None)
     watched.until(lambda: watched.attention.full)
+
+
+def test_at_rest_a_tier_that_is_due_is_looked_at_without_the_others(watched: Watched) -> None:
+    watched.spare_s = {"raw": 60.0, "gold": 0.3}
+    watched.until(lambda: not watched.attention.full and not watched.sampler.at_full.is_set())
+    raw, gold = (watched.timelines[name].samples for name in ("raw", "gold"))
+    seen = len(raw), len(gold)
+    watched.until(lambda: len(gold) - seen[1] >= 12)  # one in 0.2 s: in 2.4 s raw is due two or three times
+    assert len(raw) - seen[0] <= 6
+    watched.insert("binance", 101, 110)
+    watched.until_heads("raw", [110, 0])
