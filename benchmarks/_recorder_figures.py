@@ -56,9 +56,7 @@ def evaluated(
         enough = looks > _LOOKS_MIN * wanted
         judged = judged and enough
         fewer = "" if enough else ": FAR FEWER, the cost is not that of all looks; no target is judged"
-        notes.append(
-            f"Looks at {tier}: {looks:.1f} per s of {wanted:.1f} at least (more where a tier is due sooner){fewer}."
-        )
+        notes.append(f"Looks at {tier}: {looks:.1f} per s; at least {wanted:.1f} were meant{fewer}.")
     print(f"{'':40}{'without':>10}{'with':>10}  difference, 95 % confidence interval (n = {n} pairs)")
 
     def line(name: str, before: float, after: float, found: tuple[float, float], unit: str) -> str:
