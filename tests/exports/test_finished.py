@@ -116,11 +116,14 @@ def test_a_run_without_evidence_says_error_and_has_no_trace(tmp_path: Path) -> N
 
 
 def test_ctrl_c_ends_the_waiting_and_nothing_else(said: pytest.LogCaptureFixture) -> None:
+    # Whoever runs the tests in the background of a shell has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     begun = time.monotonic()
     with receiver(lambda _: HANG) as there:
         run = record_of("x", evidence())
         exporting = Exporting(run, Exports(otlp_endpoint=there.url, limit_s=60))
         threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         exporting.wait()
+    signal.signal(signal.SIGINT, before)
     assert time.monotonic() - begun < 30
     assert "interrupted" in said.text
