@@ -30,6 +30,8 @@ __all__ = ["StatusListener", "bring_up", "take_down"]
 #: Is told how far the services are, some times a second.
 StatusListener = Callable[[PlatformStatus], None]
 
+#: Of the supervisor's log: the end of a service's own is quoted in it, and all the others end after that.
+_SUPERVISOR_LINES = 40
 _POLL_S = 0.05
 _DOWN_TIMEOUT_S = 60.0
 
@@ -123,7 +125,7 @@ def _wait_for_supervisor(state: StateDir, timeout_s: float) -> int:
             return ControlClient(state).status().supervisor_pid
         except NotRunningError:
             if not is_running(state) or time.monotonic() > deadline:
-                raise PlatformError(f"the supervisor has died\n{tail(state.supervisor_log)}") from None
+                raise PlatformError(f"the supervisor has died\n{tail(state.supervisor_log, _SUPERVISOR_LINES)}") from None
         time.sleep(_POLL_S)
 
 
@@ -156,7 +158,7 @@ def _why_it_ended(state: StateDir) -> PlatformError:
     try:
         return PlatformError(msgspec.json.decode(state.outcome.read_bytes(), type=Outcome).error)
     except (OSError, msgspec.DecodeError):
-        return PlatformError(f"the supervisor has ended\n{tail(state.supervisor_log)}")
+        return PlatformError(f"the supervisor has ended\n{tail(state.supervisor_log, _SUPERVISOR_LINES)}")
 
 
 def _earlier_ports(state: StateDir, wanted: dict[str, int]) -> dict[str, int]:
