@@ -125,7 +125,9 @@ def _wait_for_supervisor(state: StateDir, timeout_s: float) -> int:
             return ControlClient(state).status().supervisor_pid
         except NotRunningError:
             if not is_running(state) or time.monotonic() > deadline:
-                raise PlatformError(f"the supervisor has died\n{tail(state.supervisor_log, _SUPERVISOR_LINES)}") from None
+                raise PlatformError(
+                    f"the supervisor has died\n{tail(state.supervisor_log, _SUPERVISOR_LINES)}"
+                ) from None
         time.sleep(_POLL_S)
 
 
