@@ -70,10 +70,10 @@ class TopicSampler(threading.Thread):
 
     def run(self) -> None:
         """Sample until `stop`."""
-        full = True
+        full = self._attention.full
         consumer = self._open(self._starts, full=full)
-        # What the broker may have kept back since it was visible.
-        kept_ns = 0
+        # For how long the broker may have kept back what was visible.
+        kept_ns = self._kept_ns(full=full)
         try:
             before_ns = self._now_ns()
             while not self._ended.is_set():
