@@ -1,8 +1,9 @@
 """The queries by which all ClickHouse tiers are watched at the same moment.
 
 Planning is what a small query costs, a few milliseconds per table, not reading. So a look first
-asks which parts each table has, and only what has changed since is queried, and of that only
-isn't known to be visible already: what lies above the top, or in a hole. Min, max and count tell
+asks which parts each table has, and only what has changed since is queried: of that only parts that weren't
+there at the look before (the cost must not grow with the table), and of those only what isn't known to be
+visible already: what lies above the top, or in a hole. Min, max and count tell
 whether the rows follow on without a hole; only where they don't, a further query fetches the ranges.
 A hole that never fills (messages that the source lost) costs nothing: what came after it is known.
 """
@@ -17,7 +18,10 @@ from chaosp7.platform.clickhouse import literal
 from chaosp7.platform.model import Tier, TierKind
 from chaosp7.recorder.heads import Known
 
-__all__ = ["Row", "Watch", "islands", "news", "parse", "parse_parts", "parts"]
+__all__ = ["Parts", "Row", "Watch", "islands", "news", "parse", "parse_parts", "parts"]
+
+#: Names of a table's parts, with the hash of what is in each.
+Parts = frozenset[tuple[str, str]]
 
 #: Holes of one feed that a query names one by one.
 _HOLES_MAX = 8
@@ -71,34 +75,37 @@ def parts(tables: Collection[str]) -> str:
     has one that isn't of the MergeTree family: it counts as changed each time.
 
     Returns:
-        A SELECT of database, table, part.
+        A SELECT of database, table, part, hash: a name may come again after a table was made anew.
     """
     pairs = [name.split(".") for name in tables]
     databases = ", ".join(sorted({literal(database) for database, _ in pairs}))
     names = ", ".join(sorted({literal(table) for _, table in pairs}))
     # Plain columns: grouping them here would double what the look costs the server.
     return (
-        "SELECT database, table, name FROM system.parts "
+        "SELECT database, table, name, hash_of_all_files FROM system.parts "
         f"WHERE active AND database IN ({databases}) AND table IN ({names})"
     )
 
 
-def parse_parts(tsv: bytes) -> dict[str, set[str]]:
+def parse_parts(tsv: bytes) -> dict[str, Parts]:
     """Return table -> its parts from an answer to `parts` in TabSeparated format."""
-    result: dict[str, set[str]] = {}
+    result: dict[str, set[tuple[str, str]]] = {}
     for line in tsv.decode().splitlines():
-        database, table, part = line.split("\t")
-        result.setdefault(f"{database}.{table}", set()).add(part)
-    return result
+        database, table, *part = line.split("\t")
+        result.setdefault(f"{database}.{table}", set()).add((part[0], part[1]))
+    return {table: frozenset(found) for table, found in result.items()}
 
 
-def news(watch: Watch, tables: Collection[str], known: Mapping[str, Sequence[Known]]) -> str:
+def news(
+    watch: Watch, tables: Collection[str], known: Mapping[str, Sequence[Known]], read: Mapping[str, Parts]
+) -> str:
     """Return the query for what some tables have that isn't known.
 
     Args:
         watch: what is watched.
         tables: those that have changed, at least one.
         known: tier -> what is visible of each feed.
+        read: table -> parts of which every row is known.
 
     Returns:
         A SELECT of tier, exchange, symbol, lowest, highest, count.
@@ -122,14 +129,22 @@ def news(watch: Watch, tables: Collection[str], known: Mapping[str, Sequence[Kno
                     "GROUP BY exchange, symbol"
                 )
     # A few hundred rows don't need threads; starting them costs a quarter of the query.
-    return " UNION ALL ".join(selects) + " SETTINGS max_threads = 1"
+    whole = {table for tier in watch.tiers.values() if tier.kind is TierKind.CANDLES for table in tier.rows}
+    filters = _without({table: read[table] for table in tables if table in read and table not in whole})
+    return f"{' UNION ALL '.join(selects)} SETTINGS max_threads = 1{filters}"
 
 
-def islands(tier: Tier, feeds: Sequence[Feed], known: Sequence[Known]) -> str:
+def islands(tier: Tier, feeds: Sequence[Feed], known: Sequence[Known], read: Mapping[str, Parts]) -> str:
     """Return the query for the ranges that a table tier has and that aren't known.
 
     Consecutive sequences share the difference to their row number: the classic grouping of
     "gaps and islands".
+
+    Args:
+        tier: the tier.
+        feeds: by index.
+        known: what is visible of each.
+        read: table -> parts of which every row is known.
 
     Returns:
         A SELECT of exchange, symbol, first, last.
@@ -141,9 +156,10 @@ def islands(tier: Tier, feeds: Sequence[Feed], known: Sequence[Known]) -> str:
         "SELECT exchange, symbol, sequence, toInt64(sequence) - toInt64(row_number() OVER "
         f"(PARTITION BY exchange, symbol ORDER BY sequence)) AS island FROM ({distinct})"
     )
+    filters = _without({table: read[table] for table in tier.rows if table in read})
     return (
         "SELECT exchange, symbol, min(sequence), max(sequence) "
-        f"FROM ({numbered}) GROUP BY exchange, symbol, island"
+        f"FROM ({numbered}) GROUP BY exchange, symbol, island SETTINGS max_threads = 1{filters}"
     )
 
 
@@ -160,6 +176,18 @@ def parse(tsv: bytes, feeds: Sequence[Feed]) -> list[Row]:
         if index is not None:
             rows.append(Row(tier, index, int(lowest), int(highest), int(count)))
     return rows
+
+
+def _without(read: Mapping[str, Parts]) -> str:
+    """Return the setting by which tables are read without some parts.
+
+    They are named by what is left out, for a merge may put a new one into another at any moment.
+    """
+    filters = []
+    for table, parts_ in read.items():
+        names = ", ".join(sorted(literal(name) for name, _ in parts_))
+        filters.append(f"{literal(table)}: {literal(f'_part NOT IN ({names})')}")
+    return f", additional_table_filters = {{{', '.join(filters)}}}" if filters else ""
 
 
 def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:

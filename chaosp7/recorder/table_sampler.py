@@ -14,7 +14,7 @@ from chaosp7.platform.model import TierKind
 from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.heads import Known, Range
 from chaosp7.recorder.pace import Pace
-from chaosp7.recorder.table_query import Watch, islands, news, parse, parse_parts, parts
+from chaosp7.recorder.table_query import Parts, Watch, islands, news, parse, parse_parts, parts
 from chaosp7.recorder.timeline import Timeline
 
 __all__ = ["TableSampler"]
@@ -64,7 +64,8 @@ class TableSampler(threading.Thread):
         self._attention = attention
         self._spare_s = spare_s
         self._now_ns = now_ns
-        self._parts: dict[str, set[str]] = {}
+        self._read: dict[str, Parts] = {}
+        """Parts of which all tiers know every row."""
         self._due_ns = dict.fromkeys(watch.tiers, 0)
         self._ended = threading.Event()
         self._wake = attention.listen()
@@ -82,7 +83,7 @@ class TableSampler(threading.Thread):
                 looked_at = self._look(look_ns) if full else self._look_at_those_due(look_ns)
                 self._plan(looked_at)
             except ReaderError as error:
-                self._parts = {}
+                self._read = {}
                 share = 1.0  # it kept no server busy, and how long it took is no reason to look away
                 after_ns = self._now_ns()
                 for timeline in self._timelines.values():
@@ -117,11 +118,11 @@ class TableSampler(threading.Thread):
         watch = self._watch
         seen = parse_parts(self._clickhouse.tsv(parts(watch.tables)))
         listed_ns = self._now_ns()
-        changed = {t for t in watch.tables if t not in seen or seen[t] != self._parts.get(t)}
+        changed = {t for t in watch.tables if t not in seen or seen[t] != self._read.get(t)}
         touched = {name for name, tier in watch.tiers.items() if changed & tier.rows.keys()}
         found: list[tuple[str, list[Range], dict[int, int]]] = []
         if touched:
-            found = self._news(changed, touched)
+            found = self._news(changed, touched, seen)
         after_ns = self._now_ns()
         for name in watch.tiers.keys() - touched:
             # It is as it was, at the moment when the parts were listed.
@@ -130,15 +131,19 @@ class TableSampler(threading.Thread):
             # Of a table that wasn't queried only the list of parts tells that it had nothing new.
             before_ns = listed_ns if watch.tiers[name].rows.keys() <= changed else look_ns
             self._note(name, before_ns, after_ns, ranges, counts)
-        self._parts = seen
+        self._read = seen
         return watch.tiers
 
     def _look_at_those_due(self, look_ns: int) -> Iterable[str]:
         """Look at some tiers; return them. That their tables have changed is taken for granted."""
         latest_ns = min(self._due_ns.values()) + _TOGETHER_NS
         due = {name for name, due_ns in self._due_ns.items() if due_ns <= latest_ns}
-        found = self._news({table for name in due for table in self._watch.tiers[name].rows}, due)
+        tables = {table for name in due for table in self._watch.tiers[name].rows}
+        seen = parse_parts(self._clickhouse.tsv(parts(tables)))
+        found = self._news(tables, due, seen)
         after_ns = self._now_ns()
+        others = {t for name, tier in self._watch.tiers.items() if name not in due for t in tier.rows}
+        self._read |= {table: seen.get(table, frozenset()) for table in tables - others}
         for name, ranges, counts in found:
             self._note(name, look_ns, after_ns, ranges, counts)
         return due
@@ -151,11 +156,17 @@ class TableSampler(threading.Thread):
         else:
             self._timelines[name].add(before_ns, after_ns, ranges)
 
-    def _news(self, changed: set[str], touched: set[str]) -> list[tuple[str, list[Range], dict[int, int]]]:
+    def _news(
+        self, changed: set[str], touched: set[str], seen: Mapping[str, Parts]
+    ) -> list[tuple[str, list[Range], dict[int, int]]]:
+        # Of a part that came by the same name the rows may be others.
+        none: Parts = frozenset()
+        still = {table: self._read.get(table, none) & seen.get(table, none) for table in changed}
+        read = {table: found for table, found in still.items() if found}
         # Of another tier that shares one of the tables not all would be asked.
         watch = replace(self._watch, tiers={name: self._watch.tiers[name] for name in touched})
         known = {name: self._timelines[name].known() for name in touched}
-        answer = self._clickhouse.tsv(news(watch, changed, known))
+        answer = self._clickhouse.tsv(news(watch, changed, known, read))
         ranges: dict[str, list[Range]] = defaultdict(list)
         counts: dict[str, dict[int, int]] = defaultdict(dict)
         with_holes = set()
@@ -170,12 +181,12 @@ class TableSampler(threading.Thread):
             else:
                 with_holes.add(row.tier)
         for name in with_holes:
-            ranges[name] = self._islands(name, known[name])
+            ranges[name] = self._islands(name, known[name], read)
         return [(name, ranges[name], counts[name]) for name in touched]
 
-    def _islands(self, name: str, known: Sequence[Known]) -> list[Range]:
+    def _islands(self, name: str, known: Sequence[Known], read: Mapping[str, Parts]) -> list[Range]:
         indices = {feed: i for i, feed in enumerate(self._watch.feeds)}
-        answer = self._clickhouse.tsv(islands(self._watch.tiers[name], self._watch.feeds, known))
+        answer = self._clickhouse.tsv(islands(self._watch.tiers[name], self._watch.feeds, known, read))
         found = []
         for line in answer.decode().splitlines():
             exchange, symbol, first, last = line.split("\t")

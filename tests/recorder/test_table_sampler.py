@@ -9,8 +9,9 @@ from chaosp7.account.feeds import Feed
 from chaosp7.platform.model import Tier, TierKind
 from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.recorder.heads import Known
 from chaosp7.recorder.pace import Pace
-from chaosp7.recorder.table_query import Watch
+from chaosp7.recorder.table_query import Watch, news, parse, parse_parts, parts
 from chaosp7.recorder.table_sampler import TableSampler
 from chaosp7.recorder.timeline import Timeline
 from tests.clickhouse_process import ClickHouseProcess
@@ -205,3 +206,39 @@ def test_at_rest_a_tier_that_is_due_is_looked_at_without_the_others(watched: Wat
     assert len(raw) - seen[0] <= 6
     watched.insert("binance", 101, 110)
     watched.until_heads("raw", [110, 0])
+
+
+def test_rows_that_a_merge_takes_into_another_part_at_once_are_seen(watched: Watched) -> None:
+    for first in range(101, 161, 3):
+        watched.insert("binance", first, first + 2)
+        watched.run("OPTIMIZE TABLE watch.binance FINAL")
+    watched.until_heads("raw", [160, 0])
+
+
+def test_rows_of_a_table_that_was_made_anew_are_seen_though_its_parts_have_the_old_names(
+    watched: Watched,
+) -> None:
+    watched.insert("binance", 101, 110)
+    watched.until_heads("raw", [110, 0])
+    create = "(exchange String, symbol String, sequence UInt64) ENGINE = MergeTree ORDER BY sequence"
+    watched.run("DROP TABLE watch.binance SYNC", f"CREATE TABLE watch.binance {create}")
+    watched.insert("binance", 111, 120)
+    watched.until_heads("raw", [120, 0])
+
+
+def test_parts_whose_rows_are_known_are_not_read_again(watched: Watched) -> None:
+    watched.run("SYSTEM STOP MERGES watch.binance")
+    watched.insert("binance", 101, 110)
+    watched.until_heads("raw", [110, 0])
+    watched.insert("binance", 111, 120)
+    watched.until_heads("raw", [120, 0])
+    known = {"raw": watched.timelines["raw"].known()}
+    tables = ["watch.binance"]
+    raw = Watch({"raw": TIERS["raw"]}, FEEDS, 600, {})
+    client = watched.process.client(5.0)
+    seen = parse_parts(client.tsv(parts(tables)))
+    unread = {table: frozenset(sorted(found)[:1]) for table, found in seen.items()}
+    sql = news(raw, tables, {"raw": [Known(0, ()) for _ in FEEDS]}, unread)
+    (row,) = parse(client.tsv(sql), FEEDS)
+    assert (row.lowest, row.highest, row.count) == (111, 120, 10)
+    assert not parse(client.tsv(news(raw, tables, known, {})), FEEDS)
