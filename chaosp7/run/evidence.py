@@ -7,10 +7,11 @@ that ran; ``clock`` ties them to the wall clock.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
+
+from chaosp7.whole_file import write_whole
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -268,15 +269,7 @@ def write(evidence: Evidence, path: Path) -> None:
         OSError: if it can't be written; the file is then as it was.
     """
     text = msgspec.json.format(msgspec.json.encode(evidence), indent=2)
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(text + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, text + b"\n", synced=True)
 
 
 def read(path: Path) -> Evidence:

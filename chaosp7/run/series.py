@@ -25,6 +25,7 @@ from chaosp7.recovery.samples import Sample
 from chaosp7.recovery.sends import SendTimes
 from chaosp7.run.buckets import Buckets
 from chaosp7.run.visible import Visible, visible_counts
+from chaosp7.whole_file import write_whole
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -273,12 +274,7 @@ def write(series: Series, path: Path) -> None:
     Raises:
         OSError: if they can't be written.
     """
-    temporary = path.with_suffix(".tmp")
-    try:
-        temporary.write_bytes(msgspec.json.encode(series) + b"\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, msgspec.json.encode(series) + b"\n")
 
 
 def read(path: Path) -> Series:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from chaosp7.whole_file import write_whole
+
 __all__ = ["STATUS_FILE", "Stage", "Stages", "Status", "TierStatus", "faults_under_way", "read", "write"]
 
 #: Its name, in the run's folder.
@@ -103,9 +105,7 @@ def write(status: Status, path: Path) -> None:
     Raises:
         OSError: if it can't be written.
     """
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.encode(status))
-    temporary.replace(path)
+    write_whole(path, msgspec.json.encode(status))
 
 
 def read(path: Path) -> Status | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from chaosp7.errors import ConfigError
+from chaosp7.whole_file import write_whole
 
 __all__ = ["SUITE_FILE", "RunRecord", "SuiteRecord", "read_suite", "write_suite"]
 
@@ -66,9 +67,7 @@ def write_suite(suite: SuiteRecord, folder: Path) -> None:
     Raises:
         OSError: if it can't be written.
     """
-    temporary = folder / f".{SUITE_FILE}.tmp"
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(suite), indent=2) + b"\n")
-    temporary.replace(folder / SUITE_FILE)
+    write_whole(folder / SUITE_FILE, msgspec.json.format(msgspec.json.encode(suite), indent=2) + b"\n")
 
 
 def read_suite(folder: Path) -> SuiteRecord:
