@@ -8,6 +8,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosp7.account.classes import TierAccount
 from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError
 from chaosp7.run.current import current_run
+from chaosp7.run.in_time import in_time
 from chaosp7.run.unseen import unseen_for_long
 
 __all__ = ["exchanges_unaffected", "recovered_within"]
@@ -27,11 +28,9 @@ def recovered_within(budget_s: float) -> bool:
     run = current_run()
     if not run.finished:
         return True
-    return all(
-        (report.outcome == "never-stale" and report.uncertainty_s <= budget_s)
-        or (report.recovery_s is not None and report.recovery_s + report.uncertainty_s <= budget_s)
-        for report in run.recovery
-    ) and (bool(run.recovery) or not run.plan.faults_expected)
+    return all(in_time(report, budget_s) for report in run.recovery) and (
+        bool(run.recovery) or not run.plan.faults_expected
+    )
 
 
 def exchanges_unaffected(exchanges: Sequence[str]) -> bool:

@@ -15,7 +15,8 @@ from chaosp7.measure.fate import why
 from chaosp7.measure.losses import named
 from chaosp7.measure.wording import fate, recovery_text
 from chaosp7.run.accounting import Accounts
-from chaosp7.run.evidence import Evidence, RecoveryReport, TierReport
+from chaosp7.run.evidence import Evidence, TierReport
+from chaosp7.run.in_time import in_time
 
 __all__ = ["Account", "TierFigures"]
 
@@ -169,14 +170,13 @@ class Account:
                 raise MeasurementError(f"recovery from {what} wasn't measured at {', '.join(missing)}")
         late = []
         for report in self.evidence.recovery:
-            if _unknown(report, budget_s):
+            told = in_time(report, budget_s)
+            if told is None:
                 raise MeasurementError(
                     f"{report.tier}: nobody can tell whether it was fresh again within {budget_s:g} s; "
                     "it wasn't watched for long enough (settle_s is too short) or too rarely"
                 )
-            if report.outcome != "never-stale" and (
-                report.recovery_s is None or report.recovery_s + report.uncertainty_s > budget_s
-            ):
+            if not told:
                 fault = self.evidence.faults[report.fault]
                 late.append(recovery_text(report, fault, self.evidence.clock, budget_s))
         self._refuse(late)
@@ -249,12 +249,3 @@ class Account:
         __tracebackhide__ = True
         if text := "\n".join(wrong):
             raise AssertionError(text)
-
-
-def _unknown(report: RecoveryReport, budget_s: float) -> bool:
-    """Tell whether the run can't say if a tier was back in time; as the verdict judges it."""
-    if report.outcome == "not-recovered":
-        return (report.last_stale_s or 0.0) <= budget_s
-    return report.outcome == "not-measured" or (
-        report.outcome == "never-stale" and report.uncertainty_s > budget_s
-    )

@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from chaosp7.run.evidence import Budget, FaultRecord, LoadReport, RecoveryReport, TierReport
+from chaosp7.run.in_time import in_time
 
 __all__ = ["Findings", "Judgement", "Verdict", "judge"]
 
@@ -221,7 +222,8 @@ def _from_recovery(findings: Findings) -> _Reasons:
     for report in findings.recovery:
         fault = findings.faults[report.fault]
         after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
-        if report.outcome == "not-recovered" and (report.last_stale_s or 0.0) <= limit:
+        told = in_time(report, limit)
+        if report.outcome == "not-recovered" and told is None:
             # It may have been back in time: nobody watched for long enough to tell.
             seen = f"last seen stale{after} after {report.last_stale_s or 0.0:.1f} s"
             yield (
@@ -230,9 +232,9 @@ def _from_recovery(findings: Findings) -> _Reasons:
             )
         elif report.outcome == "not-recovered":
             yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again{after} (budget {limit:g} s)"
-        elif report.outcome == "never-stale" and report.uncertainty_s > limit:
+        elif report.outcome == "never-stale" and told is None:
             unseen = f"may have been stale unseen{after} until {report.uncertainty_s:.1f} s"
             yield Verdict.ERROR, f"{report.tier}: {unseen}: it was looked at too rarely"
-        elif report.recovery_s is not None and report.recovery_s + report.uncertainty_s > limit:
+        elif report.recovery_s is not None and told is False:
             took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
             yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again{after} (budget {limit:g} s)"

@@ -1,0 +1,27 @@
+"""Was a tier fresh again in time? One answer for the verdict, the probe and a test's assertion. Pure."""
+
+from __future__ import annotations
+
+from chaosp7.run.evidence import RecoveryReport
+
+__all__ = ["in_time"]
+
+
+def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
+    """Return whether a tier was fresh again within a limit, the uncertainty included.
+
+    Args:
+        report: of the tier.
+        limit_s: seconds from the fault's verified start.
+
+    Returns:
+        None if nobody can tell: it wasn't watched for long enough, or too rarely.
+    """
+    match report.outcome:
+        case "not-measured":
+            return None
+        case "not-recovered":
+            return None if (report.last_stale_s or 0.0) <= limit_s else False
+        case "never-stale":
+            return True if report.uncertainty_s <= limit_s else None
+    return report.recovery_s is not None and report.recovery_s + report.uncertainty_s <= limit_s

@@ -1,0 +1,50 @@
+"""In time is what is known to be; what nobody can tell is neither in time nor late."""
+
+import pytest
+
+from chaosp7.run.evidence import RecoveryReport
+from chaosp7.run.in_time import in_time
+
+
+def report(
+    outcome: str, recovery_s: float | None, uncertainty_s: float, last_stale_s: float | None = None
+) -> RecoveryReport:
+    return RecoveryReport(
+        fault=0,
+        tier="raw",
+        outcome=outcome,
+        tolerance_ms=500,
+        recovery_s=recovery_s,
+        uncertainty_s=uncertainty_s,
+        detection_s=None,
+        last_stale_s=last_stale_s,
+        outage_s=0.0,
+        first_new_s=None,
+        backlog_gone_s=None,
+        unproven_s=0.0,
+        samples=10,
+        interval_ms={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "recovery_s", "uncertainty_s", "last_stale_s", "told"),
+    [
+        ("recovered", 9.0, 1.0, 8.0, True),
+        ("recovered", 9.0, 1.1, 8.0, False),
+        ("never-stale", None, 10.0, None, True),
+        ("never-stale", None, 10.1, None, None),
+        ("not-recovered", None, 0.1, 10.0, None),
+        ("not-recovered", None, 0.1, None, None),
+        ("not-recovered", None, 0.1, 10.1, False),
+        ("not-measured", None, 0.0, None, None),
+    ],
+)
+def test_a_limit_of_ten_seconds(
+    outcome: str,
+    recovery_s: float | None,
+    uncertainty_s: float,
+    last_stale_s: float | None,
+    told: bool | None,
+) -> None:
+    assert in_time(report(outcome, recovery_s, uncertainty_s, last_stale_s), 10.0) is told
