@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from chaosp7.errors import ConfigError, ExportError
 from chaosp7.exports.grafana import Annotation, Grafana, NotReachedError, grafana_of
-from chaosp7.exports.moments import wall_ns
 from chaosp7.run.evidence import ClockAnchor, FaultRecord
+from chaosp7.run.wall_clock import clock_time, wall_ns
 
 __all__ = ["Annotator", "annotation_of"]
 
@@ -187,8 +186,12 @@ def annotation_of(
     lines = [f"{fault.kind} {fault.target}", run_id]
     if end_ns is not None:
         begun_ns = fault.verified_start_ns
-        seen = "never seen to take effect" if begun_ns is None else f"in force from {_clock(clock, begun_ns)}"
-        lines.append(f"{seen}, seen to be undone at {_clock(clock, end_ns)}")
+        seen = (
+            "never seen to take effect"
+            if begun_ns is None
+            else f"in force from {clock_time(begun_ns, clock)} UTC"
+        )
+        lines.append(f"{seen}, seen to be undone at {clock_time(end_ns, clock)} UTC")
         if not fault.lasted:
             lines.append("not in force for as long as asked")
     return Annotation(
@@ -197,8 +200,3 @@ def annotation_of(
         text="\n".join(lines),
         tags=[*tags, f"fault:{fault.kind}", f"target:{fault.target}"],
     )
-
-
-def _clock(clock: ClockAnchor, at_ns: int) -> str:
-    moment = datetime.fromtimestamp(wall_ns(clock, at_ns) / 1e9, UTC)
-    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03} UTC"

@@ -1,22 +1,12 @@
-"""When a run was, on the wall clock. Pure."""
+"""From when to when a run was. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaosp7.run.evidence import ClockAnchor, Evidence
+from chaosp7.run.evidence import Evidence
 
-__all__ = ["began_ns", "ended_ns", "wall_ns"]
-
-
-def wall_ns(clock: ClockAnchor, at_ns: int) -> int:
-    """Return a moment on the wall clock.
-
-    Args:
-        clock: one moment on both clocks.
-        at_ns: the moment, monotonic.
-    """
-    return clock.wall_ns + at_ns - clock.monotonic_ns
+__all__ = ["began_ns", "ended_ns"]
 
 
 def began_ns(evidence: Evidence) -> int:

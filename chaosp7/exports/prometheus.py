@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 
 from chaosp7.exports.exposition import Gauge, exposition
-from chaosp7.exports.moments import ended_ns, wall_ns
+from chaosp7.exports.moments import ended_ns
 from chaosp7.report.records import RunRecord
 from chaosp7.run.evidence import Evidence
 from chaosp7.run.slowest import slowest
 from chaosp7.run.verdict import Verdict
+from chaosp7.run.wall_clock import wall_ns
 
 __all__ = ["file_of", "prometheus"]
 

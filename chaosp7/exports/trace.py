@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from chaosp7.exports.moments import began_ns, ended_ns, wall_ns
+from chaosp7.exports.moments import began_ns, ended_ns
 from chaosp7.report.moments import moments
 from chaosp7.report.records import RunRecord
 from chaosp7.run.evidence import Evidence, FaultRecord, RecoveryReport
 from chaosp7.run.verdict import Verdict
+from chaosp7.run.wall_clock import wall_ns
 
 __all__ = ["Mark", "Span", "Value", "trace_of"]
 

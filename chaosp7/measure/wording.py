@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from chaosp7.measure.losses import Named
 from chaosp7.run.evidence import ClockAnchor, FaultRecord, RecoveryReport
+from chaosp7.run.wall_clock import clock_time
 
-__all__ = ["clock_span", "clock_time", "fate", "recovery_text"]
+__all__ = ["clock_span", "fate", "recovery_text"]
 
 _LINES: Final = 8
 _CAUSE_WORDS: Final = {
@@ -53,14 +53,6 @@ def _line(one: Named, clock: ClockAnchor) -> str:
     if one.first_missing_at:
         text += f", first missing at {one.first_missing_at}; {_CAUSE_WORDS[one.cause]}"
     return text
-
-
-def clock_time(at_ns: int, clock: ClockAnchor) -> str:
-    """Return a monotonic moment as UTC wall clock, ``12:00:03.120``."""
-    # Cut off, and in integers: a float of a wall clock's nanoseconds is off by some hundred.
-    millis = (clock.wall_ns + at_ns - clock.monotonic_ns) // 1_000_000
-    moment = datetime.fromtimestamp(millis // 1000, UTC)
-    return f"{moment:%H:%M:%S}.{millis % 1000:03d}"
 
 
 def clock_span(first_ns: int, last_ns: int, clock: ClockAnchor) -> str:

@@ -9,8 +9,9 @@ from benchmarks.synthetic_evidence import evidence
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ranges import SequenceRange
 from chaosp7.measure.losses import Named
-from chaosp7.measure.wording import clock_span, clock_time, fate, recovery_text
+from chaosp7.measure.wording import clock_span, fate, recovery_text
 from chaosp7.run.evidence import ClockAnchor
+from chaosp7.run.wall_clock import clock_time
 
 BTC, ETH = Feed("binance", "BTC/USDT"), Feed("kraken", "ETH/USD")
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
