@@ -149,8 +149,7 @@ class Recorder:
         }
 
     def _age_ns(self, tier: str, now_ns: int) -> int:
-        stalest_ns = self.source.stalest_ns(self.timelines[tier].heads())
-        return 0 if stalest_ns is None else now_ns - stalest_ns
+        return self.source.age_ns(self.timelines[tier].heads(), now_ns)
 
     def _spare_s(self, tier: str) -> float:
         """Return how long a tier stays fresh if nothing more comes, seconds."""

@@ -67,22 +67,23 @@ class Source:
             return self.start_ns
         return self.sends.sent_ns(feed, sequence)
 
-    def stalest_ns(self, heads: Sequence[int]) -> int | None:
-        """Return when the message was sent that is the head of the stalest feed.
+    def age_ns(self, heads: Sequence[int], now_ns: int) -> int:
+        """Return how long ago the message was sent that is the head of the stalest feed.
 
         Args:
             heads: contiguous head of each feed at a tier.
+            now_ns: the monotonic clock.
 
         Returns:
-            Monotonic nanoseconds; None if the load has ended and all of it is visible.
+            Nanoseconds; 0 if the load has ended and all of it is visible.
         """
         last = self.last()
-        waited = [
+        waited = (
             self.sent_ns(i, min(head, last[i]))
             for i, head in enumerate(heads)
             if not (self.closed and head >= last[i])
-        ]
-        return min(waited, default=None)
+        )
+        return now_ns - min(waited, default=now_ns)
 
     def close(self) -> None:
         """Let go of the ledger."""

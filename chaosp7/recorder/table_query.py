@@ -91,8 +91,8 @@ def parse_parts(tsv: bytes) -> dict[str, Parts]:
     """Return table -> its parts from an answer to `parts` in TabSeparated format."""
     result: dict[str, set[tuple[str, str]]] = {}
     for line in tsv.decode().splitlines():
-        database, table, *part = line.split("\t")
-        result.setdefault(f"{database}.{table}", set()).add((part[0], part[1]))
+        database, table, name, content = line.split("\t")
+        result.setdefault(f"{database}.{table}", set()).add((name, content))
     return {table: frozenset(found) for table, found in result.items()}
 
 

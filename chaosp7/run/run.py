@@ -209,7 +209,7 @@ class Run:
         self._phases.append(ev.Phase(name="load", start_ns=load.start_ns, end_ns=load.end_ns))
         logger.info("Load ended after %s messages; draining", f"{load.messages:,}")
         self.stages.enter(Stage.DRAIN)
-        with self.recorder.close_up():
+        with self.close_up():
             self._drained = until_at_rest(
                 self.model, self.recorder, self.driver.bootstrap, self.plan.drain_deadline_s
             )

@@ -117,9 +117,8 @@ class StatusWriter(threading.Thread):
 
 def _tier(timeline: Timeline, source: Source, now_ns: int, tolerance_ms: int) -> TierStatus:
     heads = timeline.heads()
-    stalest_ns = source.stalest_ns(heads)
     return TierStatus(
-        stale_ms=None if timeline.last_error() else max(0, now_ns - (stalest_ns or now_ns)) // 1_000_000,
+        stale_ms=None if timeline.last_error() else max(0, source.age_ns(heads, now_ns)) // 1_000_000,
         tolerance_ms=tolerance_ms,
         visible=sum(
             max(0, min(head, end) - first + 1)
