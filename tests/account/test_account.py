@@ -12,7 +12,7 @@ from pyroaring import BitMap64
 
 from chaosp7.account import account as account_module
 from chaosp7.account.account import account_tier, suspect
-from chaosp7.account.checksum import checksum
+from chaosp7.account.checksum import checksum, mix
 from chaosp7.account.classes import MessageClass, TierAccount
 from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.feeds import Feed
@@ -73,8 +73,10 @@ def test_each_message_gets_the_class_that_a_naive_count_gives_it(
 ) -> None:
     records = sent_records(first, count)
     right = dict(zip(records["sequence"].tolist(), record_checksums(records).tolist(), strict=True))
+    # As other fields would give them. One bit turned in two of a chunk can leave its sum and XOR as they were.
+    other = dict(zip(right, mix(record_checksums(records)).tolist(), strict=True))
     rows = [
-        (sequence, right[sequence] ^ (1 if i in damaged else 0))
+        (sequence, other[sequence] if i in damaged else right[sequence])
         for i, sequence in enumerate(right)
         for _ in range(copies[i])
     ]
