@@ -79,7 +79,7 @@ def test_every_message_of_unequal_partitions_comes_once_and_in_order(
     name = f"unequal-{time.time_ns()}"
     counts = {0: 0, 1: 1, 2: 2_500, 3: 37}  # empty, hardly anything, many batches, no whole one
     topics.create(broker.bootstrap, [name], len(counts))
-    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "enable.idempotence": True})
     for partition, count in counts.items():
         for offset in range(count):
             producer.produce(name, message(partition, offset).value(), partition=partition)
