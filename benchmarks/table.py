@@ -43,9 +43,9 @@ _TIMEOUT_S = 1800.0
 _START_S = 60.0
 _TARGET_S, _TARGET_MB, _TARGET_ROWS = 4.0, 1.0, 100_000_000
 #: (modulus, remainder) of the sequences that are missing or doubled.
-_LOST, _DOUBLED = (80_021, 7), (120_011, 11)
+LOST, DOUBLED = (80_021, 7), (120_011, 11)
 #: One of so many is corrupted, anywhere, so that some lie close together.
-_CORRUPTED = 330_000
+CORRUPTED = 330_000
 _PEER = (
     "SELECT count(), sum(price), sum(quantity), sum(source_sequence), "
     "sum(toUnixTimestamp64Milli(timestamp)), sum(toUInt8(side)) FROM k2.silver_trades"
@@ -78,7 +78,7 @@ def fill(url: str, run: RunRecords, rows: int) -> None:
     _post(url, "TRUNCATE TABLE k2.silver_trades")
     each = rows // len(run.feeds)
     for i, (feed, first) in enumerate(zip(run.feeds, run.first, strict=True)):
-        wrong = f"(intHash64(s + {i << 40}) % {_CORRUPTED} = 0)"
+        wrong = f"(intHash64(s + {i << 40}) % {CORRUPTED} = 0)"
         _post(
             url,
             "INSERT INTO k2.silver_trades (exchange, canonical_symbol, symbol, source_sequence, price, "
@@ -86,8 +86,8 @@ def fill(url: str, run: RunRecords, rows: int) -> None:
             f"{literal(feed.symbol)}, s, toDecimal128(1000000000000 + intHash64(s) % 100000000 + {wrong}, 8) "
             "/ 100000000, toDecimal128(1 + intHash64(s) % 1000000, 8) / 100000000, "
             "if(s % 2, 'SELL', 'BUY'), fromUnixTimestamp64Milli(toInt64(1790000000000 + s * 20), 'UTC'), 1 "
-            f"FROM (SELECT number + {first} AS s FROM numbers({each}) WHERE s % {_LOST[0]} != {_LOST[1]}) "
-            f"ARRAY JOIN range(if(s % {_DOUBLED[0]} = {_DOUBLED[1]}, 2, 1)) AS copy",
+            f"FROM (SELECT number + {first} AS s FROM numbers({each}) WHERE s % {LOST[0]} != {LOST[1]}) "
+            f"ARRAY JOIN range(if(s % {DOUBLED[0]} = {DOUBLED[1]}, 2, 1)) AS copy",
         )
         progress(f"  {rows:,} rows: feed {i + 1} of {len(run.feeds)} written")
 
@@ -97,9 +97,9 @@ def right(found: TierAccount, sent: Expected) -> bool:
     for i, feed in enumerate(sent.feeds):
         bounds = sent.bounds[feed]
         sequences = np.arange(bounds.first, bounds.last + 1, dtype=np.uint64)
-        lost = bitmap(sequences[sequences % _LOST[0] == _LOST[1]])
-        corrupted = bitmap(sequences[mix(sequences + np.uint64(i << 40)) % _CORRUPTED == 0]) - lost
-        doubled = bitmap(sequences[sequences % _DOUBLED[0] == _DOUBLED[1]]) - lost - corrupted
+        lost = bitmap(sequences[sequences % LOST[0] == LOST[1]])
+        corrupted = bitmap(sequences[mix(sequences + np.uint64(i << 40)) % CORRUPTED == 0]) - lost
+        doubled = bitmap(sequences[sequences % DOUBLED[0] == DOUBLED[1]]) - lost - corrupted
         for wanted, sets in ((lost, found.lost), (corrupted, found.corrupted), (doubled, found.duplicated)):
             if wanted != sets.get(feed, BitMap64()):
                 return False

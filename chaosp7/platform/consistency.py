@@ -29,6 +29,9 @@ _ADJUSTABLE_PARTS = (Part.FEED_HANDLER, Part.SILVER_PROCESSOR)
 #: Our own ones, which can be made wrong.
 _PLANTED_PARTS = (Part.EXCHANGE, Part.FEED_HANDLER, Part.CLICKHOUSE, Part.SILVER_PROCESSOR)
 
+#: What is read of each row of an Iceberg tier.
+_ICEBERG_COLUMNS = {"exchange", "symbol", "sequence", "price", "quantity", "side", "trade_time"}
+
 #: What a run itself talks to.
 _REACHED_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY)
 
@@ -104,11 +107,15 @@ def _tiers(platform: Platform) -> _Problems:
     for name, tier in platform.tiers.items():
         yield from _unknown_service(platform, tier.service, ("tiers", name, "service"))
         for key, needed in (
-            ("rows", tier.kind is not TierKind.TOPIC),
+            ("rows", tier.kind in (TierKind.TABLE, TierKind.CANDLES)),
             ("windows_s", tier.kind is TierKind.CANDLES),
+            ("iceberg", tier.kind is TierKind.ICEBERG),
         ):
             if needed != bool(getattr(tier, key)):
                 yield ("tiers", name), f"a tier of kind {tier.kind} {'needs' if needed else 'has no'} {key!r}"
+        if tier.iceberg is not None and set(tier.iceberg.columns) != _ICEBERG_COLUMNS:
+            wanted = ", ".join(sorted(_ICEBERG_COLUMNS))
+            yield ("tiers", name, "iceberg", "columns"), f"names exactly the columns of {wanted}"
         for table in tier.rows:
             if not _TABLE.fullmatch(table):
                 yield ("tiers", name, "rows", table), f"a table is named 'database.table', not {table!r}"

@@ -26,7 +26,7 @@ from chaosp7.errors import ConfigError
 
 T = TypeVar("T")
 
-__all__ = ["ConsumerGroup", "Link", "Part", "Platform", "Service", "Tier", "TierKind"]
+__all__ = ["ConsumerGroup", "IcebergSource", "Link", "Part", "Platform", "Service", "Tier", "TierKind"]
 
 
 class Part(StrEnum):
@@ -51,6 +51,8 @@ class TierKind(StrEnum):
     """Rows of a ClickHouse table, accounted inside ClickHouse."""
     CANDLES = "candles"
     """OHLCV candles in ClickHouse, checked by recomputing them from the ledger."""
+    ICEBERG = "iceberg"
+    """Rows of an Iceberg table, read from its data files."""
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -112,6 +114,26 @@ class ConsumerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     service: str
 
 
+class IcebergSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the rows of an Iceberg tier are.
+
+    Attributes:
+        table: ``namespace.table``.
+        catalog: PyIceberg's properties of the catalog and the object store (``type``, ``uri``,
+            ``s3.endpoint``, ...). ``{service}`` in a value stands for where this machine reaches that
+            service past all links, ``host:port``; ``{env:NAME}`` for a variable of the environment,
+            so that no secret need be in the file.
+        columns: what its columns are called: ``exchange, symbol, sequence, price, quantity, side,
+            trade_time`` -> column.
+        sell: how the side of a sale is written.
+    """
+
+    table: str
+    catalog: dict[str, str]
+    columns: dict[str, str]
+    sell: str = "SELL"
+
+
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A place where a message can be seen.
 
@@ -126,6 +148,7 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             open_e8, high_e8, low_e8, close_e8, volume_e8, quote_volume_e8, trade_count``.
             A table that gets no new part has nothing new: only the others' SELECTs are run again.
         windows_s: (``candles``) lengths of the windows, seconds.
+        iceberg: (``iceberg``) the table.
     """
 
     kind: TierKind
@@ -134,6 +157,7 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     sample_every_ms: int
     rows: dict[str, str] = {}
     windows_s: list[int] = []
+    iceberg: IcebergSource | None = None
 
     @property
     def all_rows(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from confluent_kafka import TopicPartition
 
@@ -13,7 +14,7 @@ from chaosp7.account.index import FeedIndex
 from chaosp7.account.readers.topic import TopicDecoder
 from chaosp7.errors import LedgerError
 from chaosp7.platform.clickhouse import ClickHouse
-from chaosp7.platform.model import Platform, TierKind
+from chaosp7.platform.model import Platform, Tier, TierKind
 from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.pace import Pace
@@ -22,6 +23,10 @@ from chaosp7.recorder.table_query import Watch
 from chaosp7.recorder.table_sampler import TableSampler
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.recorder.topic_sampler import TopicSampler
+
+if TYPE_CHECKING:
+    from chaosp7.platform.iceberg import IcebergStart
+    from chaosp7.recorder.iceberg_sampler import IcebergSampler
 
 __all__ = ["TABLES_REST", "TOPIC_REST", "Recorder"]
 
@@ -50,6 +55,7 @@ class Recorder:
         starts: topic, partition and offset where the run begins.
         clickhouse: host and port of ClickHouse, past all links.
         candles: what candle tiers held before the run.
+        icebergs: where the Iceberg tiers began.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Recorder:
         starts: list[TopicPartition],
         clickhouse: tuple[str, int],
         candles: CandleBaseline,
+        icebergs: Mapping[str, IcebergStart] | None = None,
     ) -> None:
         self.source = source
         self._tolerances_ns = {
@@ -68,8 +75,9 @@ class Recorder:
         self._attention = Attention(max(self._tolerances_ns.values()) / 1e9 + _LINGER_S, time.monotonic_ns)
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, source.first, now_ns) for name in platform.tiers}
-        self._samplers: list[TopicSampler | TableSampler] = []
-        tables = {name: tier for name, tier in platform.tiers.items() if tier.kind is not TierKind.TOPIC}
+        self._samplers: list[TopicSampler | TableSampler | IcebergSampler] = []
+        in_clickhouse = (TierKind.TABLE, TierKind.CANDLES)
+        tables = {name: tier for name, tier in platform.tiers.items() if tier.kind in in_clickhouse}
         for name, tier in platform.tiers.items():
             if tier.kind is TierKind.TOPIC:
                 decoder = TopicDecoder(platform.topics, FeedIndex(source.feeds))
@@ -102,6 +110,24 @@ class Recorder:
                     time.monotonic_ns,
                 )
             )
+
+        for name, start in (icebergs or {}).items():
+            self._samplers.append(self._iceberg(platform.tiers[name], name, start))
+
+    def _iceberg(self, tier: Tier, name: str, start: IcebergStart) -> IcebergSampler:
+        # PyIceberg is an extra, and takes a second to load.
+        from chaosp7.recorder.iceberg_sampler import IcebergSampler  # noqa: PLC0415
+
+        every_s, tolerance_s = tier.sample_every_ms / 1000, tier.fresh_within_ms / 1000
+        return IcebergSampler(
+            start,
+            self.source.feeds,
+            self.timelines[name],
+            Pace(every_s, TABLES_REST * tolerance_s, _TABLES_MARGIN * tolerance_s),
+            self._attention,
+            partial(self._spare_s, name),
+            time.monotonic_ns,
+        )
 
     def start(self) -> None:
         """Begin to sample."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import TopicPartition
 
@@ -25,6 +25,9 @@ from chaosp7.account.sets import Sets, minus, total, union
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Platform, TierKind
 from chaosp7.recorder.candle_baseline import CandleBaseline
+
+if TYPE_CHECKING:
+    from chaosp7.platform.iceberg import IcebergStart
 
 __all__ = ["Accounting", "Accounts"]
 
@@ -75,6 +78,7 @@ class Accounting:
         clickhouse: host and port of ClickHouse, past all links.
         acks: journals of the feed handlers.
         candles: what candle tiers held before the run.
+        icebergs: where the Iceberg tiers began.
     """
 
     platform: Platform
@@ -83,6 +87,7 @@ class Accounting:
     clickhouse: tuple[str, int]
     acks: Sequence[Path]
     candles: CandleBaseline
+    icebergs: Mapping[str, IcebergStart] = field(default_factory=dict)
 
     def read(self, ledger: Path, until_ns: int | None = None) -> Accounts:
         """Account for every message at every tier.
@@ -140,11 +145,32 @@ class Accounting:
                 unidentified_rows=reading.unidentified,
                 keys_at_once=None,
             )
+        if tier.kind is TierKind.ICEBERG:
+            return self._iceberg(name, run, sent)
         table = TableReader(self._query, tier.all_rows)
         digests = table.digests(sent.table())
         rows = partial(table.rows, digests.feeds)
         runs, pieces = partial(table.runs, first=digests.first), partial(table.pieces, first=digests.first)
         return account_tier(name, run, sent, digests, rows, runs=runs, pieces=pieces)
+
+    def _iceberg(self, name: str, run: RunRecords, sent: Expected) -> TierAccount:
+        # PyIceberg is an extra, and takes a second to load.
+        from chaosp7.account.readers.iceberg import IcebergReader  # noqa: PLC0415
+        from chaosp7.platform.iceberg import open_catalog, opened  # noqa: PLC0415
+
+        start = self.icebergs[name]
+        table = opened(open_catalog(start.source.catalog), start.source.table)
+        reader = IcebergReader(table, start.source, start.number)
+        digests = reader.digests(sent.table())
+        return account_tier(
+            name,
+            run,
+            sent,
+            digests,
+            partial(reader.rows, digests),
+            unidentified_rows=reader.nameless,
+            keys_at_once=None,
+        )
 
     def _candles(self, name: str, expectation: GoldExpectation) -> GoldAccount:
         tier = self.platform.tiers[name]

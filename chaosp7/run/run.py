@@ -23,6 +23,7 @@ from chaosp7.run.candles_at_rest import candles_at_rest
 from chaosp7.run.conclusion import Conclusion
 from chaosp7.run.ending import Ending
 from chaosp7.run.folder import keep_ledger, make_folder
+from chaosp7.run.iceberg_starts import iceberg_starts
 from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.load_end import end_load
 from chaosp7.run.plan import RunPlan
@@ -119,13 +120,14 @@ class Run:
         bootstrap = self.driver.bootstrap
         candles = candles_at_rest(self.model, bootstrap, ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S))
         starts = end_offsets(bootstrap, list(self.model.topics.values()))
-        self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles)
+        icebergs = iceberg_starts(self.model, self.driver.endpoint)
+        self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles, icebergs)
         self._proxy_tax = measure_proxy_tax(self.model, self.driver)
         exchange = self.driver.endpoint(exchange_service)
         self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
         self._load.start(self.id, self.ledger)
         source = Source(self.ledger)
-        self._recorder = Recorder(self.model, source, bootstrap, starts, clickhouse, candles)
+        self._recorder = Recorder(self.model, source, bootstrap, starts, clickhouse, candles, icebergs)
         self._recorder.start()
         self._phases.append(ev.Phase(name="start", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         self.stages.enter(Stage.STEADY_STATE)

@@ -1,0 +1,99 @@
+"""The sampler sees what is committed to a real Iceberg table, and says when it can't read it."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chaosp7.account.feeds import Feed
+from chaosp7.account.ledger import Records
+from chaosp7.account.ledger_format import RECORD
+from chaosp7.recorder.attention import Attention
+from chaosp7.recorder.iceberg_sampler import IcebergSampler
+from chaosp7.recorder.pace import Pace
+from chaosp7.recorder.timeline import Timeline
+from tests.iceberg_table import IcebergTable
+
+FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "BTC/USD"))
+FIRST = [101, 1]
+
+
+def messages(feed: int, first: int, last: int) -> Records:
+    records = np.zeros(last - first + 1, dtype=RECORD)
+    records["feed"], records["sequence"] = feed, np.arange(first, last + 1)
+    return records
+
+
+class Watched:
+    """A sampler at work on one table."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.table = IcebergTable(folder)
+        self.table.append(messages(0, 1, 100), FEEDS)  # an earlier run's
+        self.timeline = Timeline("cold", FIRST, time.monotonic_ns())
+        self.sampler = IcebergSampler(
+            self.table.start(),
+            FEEDS,
+            self.timeline,
+            Pace(0.02, 1.0, 0.1),
+            Attention(0.5, time.monotonic_ns),
+            lambda: 0.0,
+            time.monotonic_ns,
+        )
+        self.sampler.start()
+
+    def append(self, feed: int, first: int, last: int) -> None:
+        self.table.append(messages(feed, first, last), FEEDS)
+
+    def until(self, what: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + 20
+        while not what():
+            assert time.monotonic() < deadline_s, (self.timeline.heads(), self.timeline.last_error())
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    found = Watched(tmp_path)
+    yield found
+    found.sampler.stop()
+
+
+def test_what_a_commit_brings_is_seen_between_the_looks_around_it(watched: Watched) -> None:
+    watched.until(lambda: len(watched.timeline.samples) > 2)
+    assert watched.timeline.heads() == [100, 0]
+    before_ns = time.monotonic_ns()
+    watched.append(0, 101, 110)
+    after_ns = time.monotonic_ns()
+    watched.until(lambda: watched.timeline.heads() == [110, 0])
+    (new,) = (sample for sample in watched.timeline.samples if sample.new)
+    assert new.new == ((0, 101, 110),)
+    assert new.after_ns > before_ns
+    assert new.before_ns - 1e9 < after_ns  # it looks many times a second; the machine may be slow
+    watched.append(1, 1, 3)
+    watched.append(1, 5, 6)
+    watched.until(lambda: watched.timeline.known()[1].top == 6)
+    assert watched.timeline.heads() == [110, 3]
+
+
+def test_a_store_that_is_gone_is_an_error_until_it_is_back(watched: Watched) -> None:
+    store, away = watched.folder / "warehouse", watched.folder / "away"
+    watched.until(lambda: watched.timeline.last_error() is None)
+    store.rename(away)
+    watched.until(lambda: watched.timeline.last_error() is not None)
+    away.rename(store)
+    watched.until(lambda: watched.timeline.last_error() is None)
+    watched.append(0, 101, 101)
+    watched.until(lambda: watched.timeline.heads() == [101, 0])
+
+
+def test_a_table_that_was_made_anew_is_read_from_its_beginning(watched: Watched) -> None:
+    watched.append(0, 101, 105)
+    watched.append(0, 106, 107)
+    watched.until(lambda: watched.timeline.heads() == [107, 0])
+    watched.sampler._number += 10  # as if the one before had had many more commits
+    watched.append(0, 108, 108)
+    watched.until(lambda: watched.timeline.heads() == [108, 0])
