@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from chaoslib.exceptions import ActivityFailed
 
 from chaosp7.account.classes import TierAccount
+from chaosp7.account.sets import total
 from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError
 from chaosp7.run.current import current_run
 from chaosp7.run.in_time import in_time
+from chaosp7.run.run import Run
 from chaosp7.run.unseen import unseen_for_long
 
-__all__ = ["exchanges_unaffected", "recovered_within"]
+__all__ = ["exchanges_unaffected", "recovered_within", "tiers_unaffected"]
 
 
 logger = logging.getLogger("chaostoolkit")
@@ -68,5 +70,38 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
     ]
     for found in (*stale, *lost):
         logger.warning("%s: %s", ", ".join(exchanges), found)
-    measured = bool(run.faults) and all(fault.verified_start_ns is not None for fault in run.faults)
-    return measured and not stale and not lost
+    return _measured(run) and not stale and not lost
+
+
+def tiers_unaffected(tiers: Sequence[str]) -> bool:
+    """Return whether no fault touched some tiers: none of them went stale or lost anything.
+
+    Before the method there is nothing that could have touched them: that is True.
+
+    Args:
+        tiers: names of tiers.
+
+    Raises:
+        ActivityFailed: if one isn't the platform's, or it can't be measured.
+    """
+    try:
+        run = current_run()
+        for name in tiers:
+            run.model.tier(name)
+        if not run.finished:
+            return True
+        accounts = run.accounts()
+        recovery = [report for report in run.recovery if report.tier in tiers]
+        stale = [f"{report.tier} {report.outcome}" for report in recovery if report.outcome != "never-stale"]
+        if not stale and (doubts := unseen_for_long(recovery)):
+            raise MeasurementError(f"not known whether they were unaffected: {'; '.join(doubts)}")
+        lost = [f"{total(found):,} lost at {name}" for name in tiers if (found := accounts.lost(name))]
+    except ChaosP7Error as error:
+        raise ActivityFailed(str(error)) from error
+    for found_ in (*stale, *lost):
+        logger.warning("%s", found_)
+    return _measured(run) and not stale and not lost
+
+
+def _measured(run: Run) -> bool:
+    return bool(run.faults) and all(fault.verified_start_ns is not None for fault in run.faults)

@@ -17,6 +17,7 @@ from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Platform, Tier, TierKind
 from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.recorder.offload_watch import OffloadWatch
 from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.source import Source
 from chaosp7.recorder.table_query import Watch
@@ -56,6 +57,7 @@ class Recorder:
         clickhouse: host and port of ClickHouse, past all links.
         candles: what candle tiers held before the run.
         icebergs: where the Iceberg tiers began.
+        offload: what watches the offload, where there is one.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class Recorder:
         clickhouse: tuple[str, int],
         candles: CandleBaseline,
         icebergs: Mapping[str, IcebergStart] | None = None,
+        offload: OffloadWatch | None = None,
     ) -> None:
         self.source = source
+        self.offload = offload
         self._tolerances_ns = {
             name: tier.fresh_within_ms * 1_000_000 for name, tier in platform.tiers.items()
         }
@@ -133,6 +137,8 @@ class Recorder:
         """Begin to sample."""
         for sampler in self._samplers:
             sampler.start()
+        if self.offload is not None:
+            self.offload.start()
 
     @property
     def at_rest(self) -> bool:
@@ -160,6 +166,8 @@ class Recorder:
         for sampler in self._samplers:
             if sampler.is_alive():
                 sampler.stop()
+        if self.offload is not None:
+            self.offload.stop()
 
     def staleness_ns(self) -> dict[str, int | None]:
         """Return each tier's freshness now, nanoseconds; None for one that can't be read.

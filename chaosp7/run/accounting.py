@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,7 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Accounting", "Accounts"]
 
+logger = logging.getLogger("chaostoolkit")
+
 _QUERY_TIMEOUT_S = 60.0
+
+#: How long after the drain what is missing is looked for once more.
+_LATE_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,26 @@ class Accounting:
                 account = with_late(account, before.lost)  # noqa: PLW2901
             tiers[name] = account
         return replace(again, tiers=tiers)
+
+    def read_at_rest(self, ledger: Path) -> Accounts:
+        """Account after the drain, and once more after a while if messages are missing that could come.
+
+        Args:
+            ledger: what was sent.
+
+        Raises:
+            MeasurementError: if anything can't be read.
+        """
+        accounts = self.read(ledger)
+        if accounts.could_still_come:
+            logger.info(
+                "%s messages are missing; looking again after %g s for what comes late",
+                f"{accounts.could_still_come:,}",
+                _LATE_AFTER_S,
+            )
+            time.sleep(_LATE_AFTER_S)
+            accounts = self.read_late(ledger, accounts)
+        return accounts
 
     def _messages(self, name: str, run: RunRecords, sent: Expected) -> TierAccount:
         tier = self.platform.tiers[name]

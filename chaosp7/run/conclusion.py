@@ -41,6 +41,7 @@ class Conclusion:
     drained: Sequence[str]
     recovery: Sequence[ev.RecoveryReport]
     proxy_tax: ev.ProxyTax | None
+    offload: Sequence[ev.OffloadReport]
     errors: Sequence[str]
     objections: Sequence[str]
     aborted: str | None
@@ -83,4 +84,5 @@ class Conclusion:
             source_loss=causes,
             recovery=list(self.recovery),
             proxy_tax=self.proxy_tax,
+            offload=list(self.offload),
         )

@@ -22,6 +22,7 @@ __all__ = [
     "FaultRecord",
     "LoadReport",
     "LostRange",
+    "OffloadReport",
     "Phase",
     "ProxyTax",
     "RecoveryReport",
@@ -237,6 +238,30 @@ class ProxyTax(msgspec.Struct, frozen=True, kw_only=True):
     uncertainty_us: float
 
 
+class OffloadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How the offload to the cold tier took one fault, by its own metrics.
+
+    Attributes:
+        fault: number of the fault in the run's list.
+        looks: how often it was asked between the fault's verified start and its verified end.
+        unanswered: of these, how often it didn't answer.
+        failures: tries that it counted as failed.
+        retries: tries after a failure.
+        watermarks_moved: tables whose watermark moved during the fault.
+        resumed_s: from the fault's verified end until a watermark was seen to move, seconds; None: never.
+        resumed_uncertainty_s: it may have been so much earlier, seconds.
+    """
+
+    fault: int
+    looks: int
+    unanswered: int
+    failures: int
+    retries: int
+    watermarks_moved: list[str]
+    resumed_s: float | None
+    resumed_uncertainty_s: float
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
@@ -256,6 +281,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     source_loss: dict[str, int]
     recovery: list[RecoveryReport]
     proxy_tax: ProxyTax | None = None
+    offload: list[OffloadReport] = []
 
 
 def write(evidence: Evidence, path: Path) -> None:

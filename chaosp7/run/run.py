@@ -26,6 +26,7 @@ from chaosp7.run.folder import keep_ledger, make_folder
 from chaosp7.run.iceberg_starts import iceberg_starts
 from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.load_end import end_load
+from chaosp7.run.offload import offload_reports, watch_of
 from chaosp7.run.plan import RunPlan
 from chaosp7.run.proxy_tax import measure_proxy_tax
 from chaosp7.run.reports import load_report, recovery_reports
@@ -51,9 +52,6 @@ _QUERY_TIMEOUT_S = 10.0
 
 #: An account while the load runs takes in at least so much of it.
 _OVERDUE_AT_LEAST_NS = 2_000_000_000
-
-#: How long after the drain what is missing is looked for once more.
-_LATE_AFTER_S = 5.0
 
 
 class Run:
@@ -127,7 +125,10 @@ class Run:
         self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
         self._load.start(self.id, self.ledger)
         source = Source(self.ledger)
-        self._recorder = Recorder(self.model, source, bootstrap, starts, clickhouse, candles, icebergs)
+        offload = watch_of(self.model, self.driver.endpoint)
+        self._recorder = Recorder(
+            self.model, source, bootstrap, starts, clickhouse, candles, icebergs, offload
+        )
         self._recorder.start()
         self._phases.append(ev.Phase(name="start", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         self.stages.enter(Stage.STEADY_STATE)
@@ -219,7 +220,7 @@ class Run:
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         logger.info("Accounting for every message at every tier")
         self.stages.enter(Stage.ACCOUNT)
-        self._accounts = self._account(self._accounting)
+        self._accounts = self._accounting.read_at_rest(self.ledger)
         self.recovery = self.recovery_of()
         self.stages.enter(Stage.STEADY_STATE_AFTER)
 
@@ -243,6 +244,11 @@ class Run:
             self._load_report.end_ns,
             exchanges,
         )
+
+    def offload_reports(self) -> list[ev.OffloadReport]:
+        """Return how the offload took each fault so far; nothing where the platform has none."""
+        watch = None if self._recorder is None else self._recorder.offload
+        return [] if watch is None else offload_reports(watch.looks, self.faults)
 
     def accounts(self) -> Accounts:
         """Return the account: the final one, or while the load runs one of all that is overdue.
@@ -287,6 +293,7 @@ class Run:
             drained=self._drained,
             recovery=self.recovery,
             proxy_tax=self._proxy_tax,
+            offload=self.offload_reports(),
             errors=self.errors,
             objections=self.objections,
             aborted=self.ending.reason,
@@ -368,18 +375,6 @@ class Run:
         else:
             self._load_report = load_report(load, status)
         self.recorder.stop()
-
-    def _account(self, accounting: Accounting) -> Accounts:
-        accounts = accounting.read(self.ledger)
-        if accounts.could_still_come:
-            logger.info(
-                "%s messages are missing; looking again after %g s for what comes late",
-                f"{accounts.could_still_come:,}",
-                _LATE_AFTER_S,
-            )
-            time.sleep(_LATE_AFTER_S)
-            accounts = accounting.read_late(self.ledger, accounts)
-        return accounts
 
     def _end_load(self, load: Load) -> ev.LoadReport:
         status = end_load(load, self.plan.duration_s, self.plan.settle_s, self.recorder.attend)
