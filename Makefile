@@ -26,8 +26,8 @@ baseline: install  ## the same platform and load without a fault
 
 test: check  ## everything: style, types, and all tests against the real parts
 	@$(BIN)/chaosp7 provision
-	@$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadfile
-	@$(BIN)/pytest -m alone
+	@$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadfile --durations 20
+	@$(BIN)/pytest -m alone --durations 30
 
 check: install  ## style and types only
 	@$(BIN)/ruff format --check .
