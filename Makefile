@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# What the platform runs on; the S3 gateway is only for the tests so far, and takes minutes to build.
+# What the platform runs on; the S3 gateway is only for the cold tier, and takes minutes to build.
 PLATFORM := --only kafka --only toxiproxy
 
 .PHONY: help run baseline test check docs mutation provision install lock clean
@@ -56,7 +56,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 lock: install  ## write requirements.lock anew from what pyproject.toml allows
-	@$(BIN)/pip install --quiet --upgrade -e '.[embedded,otel,dev,docs]'
+	@$(BIN)/pip install --quiet --upgrade -e '.[embedded,postgres,otel,dev,docs]'
 	@$(BIN)/pip freeze --exclude-editable > requirements.lock
 
 clean:  ## the virtual environment and everything that tools left here

@@ -9,6 +9,7 @@
     │   ├── NotRunningError    the platform isn't running
     │   ├── PortInUseError     a fixed port is taken by somebody else
     │   └── SilentError        its supervisor lives, but doesn't answer
+    ├── OffloadError           a cycle of the offload to the cold tier has failed
     ├── FaultError             a fault can't be carried out
     │   ├── NotVerifiedError   it was injected, but nothing shows that it took effect
     │   └── HealError          it can't be undone
@@ -30,6 +31,7 @@ __all__ = [
     "MeasurementError",
     "NotRunningError",
     "NotVerifiedError",
+    "OffloadError",
     "PlatformError",
     "PortInUseError",
     "ProvisionError",
@@ -66,6 +68,19 @@ class PortInUseError(PlatformError):
 
 class SilentError(PlatformError):
     """The platform's supervisor lives, but doesn't answer."""
+
+
+class OffloadError(ChaosP7Error):
+    """A cycle of the offload to the cold tier has failed; the message names step and cause.
+
+    Args:
+        step: what was being done.
+        cause: why it failed.
+    """
+
+    def __init__(self, step: str, cause: str) -> None:
+        super().__init__(f"{step}: {cause}")
+        self.step = step
 
 
 class FaultError(ChaosP7Error):

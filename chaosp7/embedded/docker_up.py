@@ -23,7 +23,7 @@ from docker.types import IPAMConfig, IPAMPool, Mount
 
 import chaosp7
 from chaosp7.embedded import bounded_disk, plan_model, provision
-from chaosp7.embedded.plan import build, prepare, wanted_ports
+from chaosp7.embedded.plan import build, needed_parts, prepare, wanted_ports
 from chaosp7.embedded.plan_model import Plan
 from chaosp7.embedded.state import StateDir
 from chaosp7.embedded.supervisor.protocol import ServiceStatus
@@ -68,7 +68,7 @@ def make(
         ProvisionError: if a part can't be had.
         PlatformError: if the daemon doesn't do it.
     """
-    parts = provision.parts(progress=provisioning)
+    parts = provision.parts(needed_parts(platform), provisioning)
     remove(name, containers)
     _make_image(containers)
     subnet = _make_network(name, containers)

@@ -149,15 +149,18 @@ class HttpEndpoint:
         port: TCP port; 0 takes a free one.
         routes: handler per (method, path); exceptions in one become 500, a body that can't be
             decoded 400.
+        fallback: handler of every other request; without one they get 404 or 405.
 
     Raises:
         PortInUseError: somebody else has the port.
         PlatformError: the port can't be bound for another reason.
     """
 
-    def __init__(self, port: int, routes: Mapping[tuple[str, str], Handler]) -> None:
+    def __init__(
+        self, port: int, routes: Mapping[tuple[str, str], Handler], fallback: Handler | None = None
+    ) -> None:
         try:
-            self._server = _Server(port, dict(routes))
+            self._server = _Server(port, dict(routes), fallback)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUseError(f"HTTP port {port} is taken") from error
@@ -186,8 +189,9 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a client that keeps its connection must not hold up a SIGTERM
     request_queue_size = 64
 
-    def __init__(self, port: int, routes: dict[tuple[str, str], Handler]) -> None:
+    def __init__(self, port: int, routes: dict[tuple[str, str], Handler], fallback: Handler | None) -> None:
         self.routes = routes
+        self.fallback = fallback
         super().__init__((listen_host(), port), _RequestHandler)
 
     def server_bind(self) -> None:
@@ -215,6 +219,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_DELETE(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
         url = urlsplit(self.path)
         response = self._response(url.path, url.query)
@@ -222,7 +232,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", response.content_type)
         self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(response.body)
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
         self.wfile.flush()
 
     def _response(self, path: str, query: str) -> Response:
@@ -234,7 +245,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             self.close_connection = True  # its body is still in the stream
             return error_response(f"a body must have 0 to {BODY_BYTES_MAX} bytes", 413)
         body = self.rfile.read(length)
-        handler = self.server.routes.get((self.command, path))
+        handler = self.server.routes.get((self.command, path), self.server.fallback)
         if handler is None:
             if any(route == path for _, route in self.server.routes):
                 return error_response(f"{path} doesn't take {self.command}", 405)

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-from chaosp7.embedded import bounded_disk, fake_clock, kafka, planted
+from chaosp7.embedded import bounded_disk, fake_clock, kafka, lake, planted, provision
 from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan, TaskPlan
 from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
@@ -19,12 +19,18 @@ from chaosp7.errors import ConfigError
 from chaosp7.platform.model import Link, Part, Platform
 from chaosp7.platform.ports import HOST
 
-__all__ = ["TOPICS_TASK", "build", "container_name", "prepare", "wanted_ports"]
+__all__ = ["TOPICS_TASK", "build", "container_name", "needed_parts", "prepare", "wanted_ports"]
 
 #: The step of the start that makes the topics.
 TOPICS_TASK = "topics"
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def needed_parts(platform: Platform) -> tuple[str, ...]:
+    """Return which provisioned parts the platform runs on."""
+    cold = provision.COLD if platform.services_of(Part.OBJECT_STORE) else ()
+    return (*provision.NEEDED, *cold)
 
 
 def wanted_ports(platform: Platform) -> dict[str, int]:
@@ -118,6 +124,10 @@ def prepare(plan: Plan, parts: Parts) -> None:
             kafka.prepare(
                 parts.kafka.template, state.data(name), _listeners(plan, name), service.ports["controller"]
             )
+        if service.part is Part.OBJECT_STORE:
+            # Each folder of its root is a bucket.
+            for folder in ("store", "sidecar"):
+                (state.data(name) / folder / lake.BUCKET).mkdir(parents=True, exist_ok=True)
         if service.part is Part.TOXIPROXY:
             proxies = [
                 {
@@ -196,9 +206,7 @@ class _Builder:
         match service.part:
             case Part.EXCHANGE:
                 command = [*_python("exchange"), "--control-port", str(main), "--state-dir", str(data)]
-                for exchange, symbols in self.platform.feeds.items():
-                    command += ["--feed", f"{exchange}={','.join(symbols)}"]
-                    command += ["--listen", f"{exchange}={ports[exchange]}"]
+                command += self._feeds(ports)
             case Part.KAFKA:
                 properties = data / "server.properties"
                 command = kafka.broker_command(self.parts.kafka, properties, service.memory_mb)
@@ -225,6 +233,8 @@ class _Builder:
                 command = [*_python("silver_processor"), "--clickhouse", server, "--http-port", str(main)]
                 command += ["--exchanges", *self.platform.feeds]
                 after = [self.platform.the_service(part) for part in (Part.CLICKHOUSE, Part.TOXIPROXY)]
+            case Part.OBJECT_STORE | Part.CATALOG | Part.OFFLOAD:
+                command, after = self._cold(name, service.part, main)
         command += planted.options(service.planted, data)
         if service.adjustable_clock:
             command = [*fake_clock.wrapper(data), *command]
@@ -247,6 +257,30 @@ class _Builder:
         command += ["--ws-url", f"ws://{self._through(name, Part.EXCHANGE)}/ws"]
         command += ["--brokers", self._through(name, Part.KAFKA), "--topic", self.platform.topics[exchange]]
         return [*command, "--acks", str(self.state.acks / f"{name}.acks"), "--http-port", str(port)]
+
+    def _feeds(self, ports: Mapping[str, int]) -> list[str]:
+        options = []
+        for exchange, symbols in self.platform.feeds.items():
+            options += ["--feed", f"{exchange}={','.join(symbols)}"]
+            options += ["--listen", f"{exchange}={ports[exchange]}"]
+        return options
+
+    def _cold(self, name: str, part: Part, port: int) -> tuple[list[str], list[str]]:
+        """Return the command of a service of the cold tier, and what has to be up before it."""
+        data, address = self.state.data(name), f"{self.hosts[name]}:{port}"
+        if part is Part.OBJECT_STORE:
+            command = [str(self.parts.versitygw), "--access", lake.ACCESS_KEY, "--secret", lake.SECRET_KEY]
+            command += ["--region", lake.REGION, "--port", address, "--health", "/healthz", "--quiet"]
+            # Beside the objects, not in extended attributes, which not every file system has.
+            return [*command, "posix", "--sidecar", str(data / "sidecar"), str(data / "store")], []
+        command = [*_python(part.value), "--data-dir", str(data), "--http-port", str(port)]
+        command += ["--object-store", self._through(name, Part.OBJECT_STORE)]
+        after = [Part.TOXIPROXY, Part.OBJECT_STORE]
+        if part is Part.OFFLOAD:
+            command += ["--clickhouse", self._through(name, Part.CLICKHOUSE)]
+            command += ["--catalog", f"http://{self._through(name, Part.CATALOG)}"]
+            after += [Part.CLICKHOUSE, Part.CATALOG]
+        return command, [self.platform.the_service(one) for one in after]
 
     def _exchange(self) -> list[str]:
         return self.platform.services_of(Part.EXCHANGE)

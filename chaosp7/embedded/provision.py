@@ -21,13 +21,16 @@ from chaosp7.embedded.kafka import KafkaParts
 from chaosp7.embedded.recipes import RECIPES, Recipe, Tools, find_java, kafka_archive
 from chaosp7.errors import ChaosP7Error, ProvisionError
 
-__all__ = ["ALL", "NEEDED", "Parts", "Progress", "missing", "parts"]
+__all__ = ["ALL", "COLD", "NEEDED", "Parts", "Progress", "missing", "parts"]
 
 #: Every part there is a recipe for.
 ALL = tuple(RECIPES)
 
-#: The parts that the embedded platform can't do without.
+#: The parts that no embedded platform can do without.
 NEEDED = ("kafka", "toxiproxy")
+
+#: What a cold tier needs beside them.
+COLD = ("versitygw",)
 
 #: Is called with a part, what happens to it, and whether that is the end of it.
 Progress = Callable[[str, str, bool], None]

@@ -14,7 +14,7 @@ import msgspec
 
 from chaosp7.embedded import bounded_disk, plan_model, provision
 from chaosp7.embedded.logtail import tail
-from chaosp7.embedded.plan import build, prepare, wanted_ports
+from chaosp7.embedded.plan import build, needed_parts, prepare, wanted_ports
 from chaosp7.embedded.plan_model import Plan
 from chaosp7.embedded.state import MARK_ENV, StateDir
 from chaosp7.embedded.supervisor.protocol import Outcome, Phase, PlatformStatus, Request
@@ -53,7 +53,7 @@ def bring_up(
             _wait_until_up(state, timeout_s, listener)
             return plan_model.read(state)
         end_stragglers(state)
-        parts = provision.parts(progress=provisioning)
+        parts = provision.parts(needed_parts(platform), provisioning)
         wanted = wanted_ports(platform)
         if keep_data:
             wanted |= _earlier_ports(state, wanted)

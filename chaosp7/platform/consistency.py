@@ -23,6 +23,9 @@ _SINGLE_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY, Par
 #: In somebody's Compose file it may be a view inside of ClickHouse.
 _OPTIONAL_PARTS = (Part.SILVER_PROCESSOR,)
 
+#: The cold tier: all three or none, and on somebody's own containers any of them.
+_COLD_PARTS = (Part.OBJECT_STORE, Part.CATALOG, Part.OFFLOAD)
+
 #: They tell their time; nothing that measures goes by it.
 _ADJUSTABLE_PARTS = (Part.FEED_HANDLER, Part.SILVER_PROCESSOR)
 
@@ -52,6 +55,10 @@ def _parts(platform: Platform) -> _Problems:
         count = len(platform.services_of(part))
         if count > 1 or (count == 0 and not (part in _OPTIONAL_PARTS and not platform.made_by_us)):
             yield ("services",), f"there must be exactly one service with part {part.value!r}"
+    counts = {part: len(platform.services_of(part)) for part in _COLD_PARTS}
+    for part, count in counts.items():
+        if count > 1 or (count == 0 and any(counts.values()) and platform.made_by_us):
+            yield ("services",), f"a cold tier has exactly one service with part {part.value!r}"
     for name, service in platform.services.items():
         if platform.driver == "process" and (service.container or service.part is Part.OTHER):
             yield ("services", name), "only the docker driver has containers"

@@ -38,6 +38,8 @@ class Part(StrEnum):
     CLICKHOUSE = "clickhouse"
     SILVER_PROCESSOR = "silver-processor"
     TOXIPROXY = "toxiproxy"
+    OBJECT_STORE = "object-store"
+    CATALOG = "catalog"
     OFFLOAD = "offload"
     OTHER = "other"
     """A container beside the flow of the data: it can be killed, and isn't measured."""

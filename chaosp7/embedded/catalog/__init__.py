@@ -1,0 +1,1 @@
+"""The embedded platform's Iceberg REST catalog."""
