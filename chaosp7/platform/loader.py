@@ -58,7 +58,7 @@ def load(name_or_path: str | Path | None = None) -> Platform:
     content = _plain(node, (), lines, path)
     base = content.pop("extends", None)
     if base is not None:
-        content = {**_base(str(base), path), **content}
+        content = _extended(_base(str(base), path), content, lines, path)
     try:
         platform = msgspec.convert({**content, "path": path}, Platform)
     except msgspec.ValidationError as error:
@@ -66,6 +66,27 @@ def load(name_or_path: str | Path | None = None) -> Platform:
     for where, problem in inconsistencies(platform):
         raise ConfigError(f"{path}:{_line(lines, where)}: {_dotted(where)}: {problem}")
     return platform
+
+
+def _extended(
+    base: Mapping[str, Any], content: Mapping[str, Any], lines: dict[Where, int], path: Path
+) -> dict[str, Any]:
+    """Return a file's content over that of the file that it extends.
+
+    A key replaces the other file's; one that ends in ``+`` adds to its mapping instead.
+    """
+    result = dict(base)
+    for key, value in content.items():
+        name = key.removesuffix("+")
+        if name == key:
+            result[key] = value
+            continue
+        before = base.get(name)
+        if not isinstance(before, Mapping) or not isinstance(value, Mapping):
+            raise ConfigError(f"{path}:{lines[key,]}: {key}: adds to a mapping, and both must be one")
+        result[name] = {**before, **value}
+        lines |= {(name, *where[1:]): line for where, line in lines.items() if where[:1] == (key,)}
+    return result
 
 
 def _base(name: str, path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ RECIPES = recipes(PAGE)
 
 #: What isn't for the platform that experiments run on by themselves.
 PLATFORMS = {
+    "chaosp7.actions.crash_at.crash_offload_at": "embedded-cold",
     "chaosp7.actions.disk_full.fill_disk": "embedded-small-disk",
     "chaosp7.actions.isolate.isolate_service": "embedded-docker",
 }

@@ -75,3 +75,50 @@ def test_an_unknown_name_is_answered_with_the_known_ones(kind: str) -> None:
     platform = loader.load(SHIPPED)
     with pytest.raises(ConfigError, match=f"unknown {kind} 'x' in .*; there are: "):
         getattr(platform, kind)("x")
+
+
+def test_a_key_with_a_plus_adds_to_the_mapping_of_the_file_that_is_extended(tmp_path: Path) -> None:
+    path = tmp_path / "more.yaml"
+    more = "services+:\n  second-handler: {part: feed-handler, exchange: binance}\n"
+    path.write_text(f"extends: embedded\nname: more\ndriver: process\n{more}")
+    base, found = loader.load("embedded"), loader.load(path)
+    assert list(found.services) == [*base.services, "second-handler"]
+    assert found.links == base.links
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ("partitions+: 4", ":4: partitions+: adds to a mapping, and both must be one"),
+        ("nothing+: {a: b}", ":4: nothing+: adds to a mapping, and both must be one"),
+        ("services+:\n  minio: {part: store}", ":5: services.minio.part: Invalid enum value 'store'"),
+        ("links+:\n  a->b: {client: a, server: b}", ":5: links.a->b.client: unknown service 'a'"),
+    ],
+)
+def test_what_is_wrong_in_an_addition_is_reported_with_its_line(
+    tmp_path: Path, more: str, error: str
+) -> None:
+    path = tmp_path / "more.yaml"
+    path.write_text(f"extends: embedded\nname: more\ndriver: process\n{more}\n")
+    with pytest.raises(ConfigError) as caught:
+        loader.load(path)
+    assert error in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("correct", "wrong", "error"),
+    [
+        ("kind: iceberg", "kind: topic", "a tier of kind topic has no 'iceberg'"),
+        ("side: side, ", "", "tiers.cold.iceberg.columns: names exactly the columns of"),
+    ],
+)
+def test_an_iceberg_tier_says_where_its_rows_are(
+    tmp_path: Path, correct: str, wrong: str, error: str
+) -> None:
+    text = SHIPPED.with_name("embedded-cold.yaml").read_text()
+    assert correct in text
+    path = tmp_path / "cold.yaml"
+    path.write_text(text.replace(correct, wrong))
+    with pytest.raises(ConfigError) as caught:
+        loader.load(path)
+    assert error in str(caught.value)
