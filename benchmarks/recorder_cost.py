@@ -35,6 +35,7 @@ import numpy as np
 import psutil
 import requests
 from _figures import progress, write
+from _latency import ARRIVAL_S, latencies_ms
 from _recorder_figures import Values, evaluated
 from confluent_kafka import TopicPartition
 
@@ -42,7 +43,7 @@ from chaosp7.account.ledger import LedgerTail, Records
 from chaosp7.account.readers.topic import end_offsets
 from chaosp7.embedded.state import STATE_ENV
 from chaosp7.errors import MeasurementError
-from chaosp7.platform.clickhouse import ClickHouse, literal
+from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.driver import Driver
 from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.loader import load
@@ -54,7 +55,6 @@ from chaosp7.run.candles_at_rest import candles_at_rest
 from chaosp7.run.load import Load
 
 _QUERY_TIMEOUT_S = 10.0
-_ARRIVAL_S = 30.0
 _READY_S = 40.0
 _WARM_UP_S = 5.0
 _SAMPLE = re.compile(r'^(clickhouse_quer\w+_total)\{kind="(\w+)"\} (\S+)$', re.MULTILINE)
@@ -227,39 +227,13 @@ class Bench:
         # Taken now, not from the header: the wall clock may have been slewed since the load began.
         offset_ns = time.time_ns() - time.monotonic_ns()
         sent = self._sent(begin_ns, end_ns)
-        feeds = self._tail.header.feeds
-        conditions = []
-        for index in np.unique(sent["feed"]).tolist():
-            feed, sequences = feeds[index], sent["sequence"][sent["feed"] == index]
-            conditions.append(
-                f"(lower(exchange) = {literal(feed.exchange)} AND canonical_symbol = {literal(feed.symbol)} "
-                f"AND source_sequence BETWEEN {sequences.min()} AND {sequences.max()})"
-            )
-        sql = (
-            "SELECT lower(exchange), canonical_symbol, source_sequence, "
-            "min(toUnixTimestamp64Micro(processed_at)) FROM k2.silver_trades "
-            f"WHERE {' OR '.join(conditions)} GROUP BY 1, 2, 3"
-        )
         with closing(ClickHouse(*self._watched.clickhouse, timeout_s=_QUERY_TIMEOUT_S)) as clickhouse:
-            deadline_s = time.monotonic() + _ARRIVAL_S
-            while len((columns := clickhouse.columns(sql, 4))[0]) < len(sent):
-                if time.monotonic() > deadline_s:
-                    raise MeasurementError(f"of {len(sent)} messages {len(columns[0])} came to silver")
-                time.sleep(1.0)
-        written_us = {key: us for *key_, us in zip(*columns, strict=True) if (key := tuple(key_))}
-        result = []
-        for index, sequence, sent_ns in zip(
-            sent["feed"].tolist(), sent["sequence"].tolist(), sent["sent_ns"].tolist(), strict=True
-        ):
-            feed = feeds[index]
-            written_ns = written_us[feed.exchange, feed.symbol, sequence] * 1000
-            result.append((written_ns - sent_ns - offset_ns) / 1e6)
-        return result
+            return latencies_ms(clickhouse, self._tail.header.feeds, sent, offset_ns)
 
     def _sent(self, begin_ns: int, end_ns: int) -> Records:
         """Return the ledger's records of what was sent in a span."""
         found: list[Records] = []
-        deadline_s = time.monotonic() + _ARRIVAL_S
+        deadline_s = time.monotonic() + ARRIVAL_S
         while True:
             records = self._tail.poll()
             if records is None:

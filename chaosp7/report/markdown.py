@@ -88,9 +88,21 @@ def _recovery(runs: Sequence[RunRecord]) -> str:
     if not times:
         return "not measured" if any(r.evidence and r.evidence.faults for r in runs) else "--"
     if len(times) == 1:
-        return seconds(times[0])
+        return seconds(times[0]) + _offload(runs)
     low, high, most = (quantile(times, share) for share in (0.5, 0.95, 1.0))
-    return f"{seconds(low)} / {seconds(high)} / {seconds(most)} (n = {len(times)})"
+    return f"{seconds(low)} / {seconds(high)} / {seconds(most)} (n = {len(times)})" + _offload(runs)
+
+
+def _offload(runs: Sequence[RunRecord]) -> str:
+    """Return how an offload that failed during a fault went on after it."""
+    hit = [report for run in runs if run.evidence for report in run.evidence.offload if report.failures]
+    if not hit:
+        return ""
+    times = [report.resumed_s for report in hit if report.resumed_s is not None]
+    gone_on = f"offload goes on {seconds(max(times))} after healing" if times else "offload doesn't go on"
+    if len(hit) > 1:
+        gone_on += f" at the latest in {len(times)} of {len(hit)}" if times else f", {len(hit)} times"
+    return f"; {gone_on}, {sum(report.retries for report in hit):,} retries"
 
 
 def seconds(time_s: float) -> str:

@@ -3,10 +3,14 @@
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
+import pytest
+
 from benchmarks.synthetic_evidence import evidence
 from chaosp7.report import read_run, read_runs
 from chaosp7.report.junit import junit
 from chaosp7.report.markdown import markdown
+from chaosp7.run.evidence import OffloadReport
 from tests.report.test_model import save
 
 
@@ -49,6 +53,44 @@ def test_what_was_tested_is_filled_in(tmp_path: Path) -> None:
     assert failures["ClickHouse restart"][1:] == ["--", "--", "⬜ Pending"]
     assert "| some \\| other | 10s | 4.44s | 72 of 20,000 | ❌ deviated |" in text
     assert "72 messages lost at silver" in text
+
+
+def offload(resumed_s: float | None, failures: int = 5) -> OffloadReport:
+    return OffloadReport(
+        fault=0,
+        looks=80,
+        unanswered=0,
+        failures=failures,
+        retries=failures,
+        watermarks_moved=[],
+        resumed_s=resumed_s,
+        resumed_uncertainty_s=0.25,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reports", "words"),
+    [
+        ([offload(1.04)], "4.44s; offload goes on 1.04s after healing, 5 retries"),
+        ([offload(None)], "4.44s; offload doesn't go on, 5 retries"),
+        ([offload(1.04, failures=0)], "4.44s"),
+        ([], "4.44s"),
+    ],
+)
+def test_how_the_offload_went_on_stands_beside_the_recovery(
+    tmp_path: Path, reports: list[OffloadReport], words: str
+) -> None:
+    save(tmp_path / "r", msgspec.structs.replace(evidence("minio-unavailable"), offload=reports))
+    row = table(markdown(read_runs([tmp_path])), "Failure Mode Test Results")["MinIO unavailable"]
+    assert row[:2] == ["N/A (retry)", words]
+
+
+def test_of_several_runs_the_slowest_return_of_the_offload_is_told(tmp_path: Path) -> None:
+    for number, resumed_s in enumerate((1.0, 2.5, None), start=1):
+        given = evidence("minio-unavailable", number=number)
+        save(tmp_path / f"r{number}", msgspec.structs.replace(given, offload=[offload(resumed_s)]))
+    row = table(markdown(read_runs([tmp_path])), "Failure Mode Test Results")["MinIO unavailable"]
+    assert row[1].endswith("; offload goes on 2.50s after healing at the latest in 2 of 3, 15 retries")
 
 
 def test_a_run_without_an_account_is_unknown_and_not_without_loss(tmp_path: Path) -> None:
