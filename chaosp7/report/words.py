@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaosp7.report.markdown import dated
 from chaosp7.report.records import RunRecord
-from chaosp7.run.evidence import Evidence, FaultRecord
+from chaosp7.run.evidence import Evidence, FaultRecord, OffloadReport
 
 __all__ = ["FaultView", "Pair", "environment", "fault_views", "measuring"]
 
@@ -39,10 +39,11 @@ def fault_views(evidence: Evidence | None) -> list[FaultView]:
     if evidence is None:
         return []
     start_ns = evidence.load.start_ns if evidence.load else evidence.clock.monotonic_ns
-    return [_fault(fault, start_ns) for fault in evidence.faults]
+    offload = {report.fault: report for report in evidence.offload}
+    return [_fault(fault, start_ns, offload.get(i)) for i, fault in enumerate(evidence.faults)]
 
 
-def _fault(fault: FaultRecord, start_ns: int) -> FaultView:
+def _fault(fault: FaultRecord, start_ns: int, offload: OffloadReport | None) -> FaultView:
     state = "seen to take effect, to last and to be gone"
     if fault.verified_start_ns is None:
         state = "not seen to take effect"
@@ -59,6 +60,17 @@ def _fault(fault: FaultRecord, start_ns: int) -> FaultView:
             ("seen to be gone", fault.verified_end_ns),
         )
     ]
+    if offload is not None:
+        moved = ", ".join(offload.watermarks_moved)
+        tried = f"{offload.failures:,} tries failed, {offload.retries:,} retries"
+        times.append(("offload meanwhile", f"{tried}; {moved or 'no watermark'} moved"))
+        if offload.resumed_s is None:
+            went_on = "not seen to go on"
+        else:
+            went_on = (
+                f"within {offload.resumed_s:.2f} s, at most {offload.resumed_uncertainty_s:.2f} s sooner"
+            )
+        times.append(("offload after that", went_on))
     return FaultView(
         name=f"{fault.kind} {fault.target}",
         proven=state.startswith("seen"),
