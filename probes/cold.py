@@ -1,16 +1,91 @@
-"""The offload to the cold tier: did it fail loudly, and did it come back?"""
+"""The cold tier: is each commit whole? Did the offload fail loudly, and did it come back?"""
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from chaoslib.exceptions import ActivityFailed
 
 from chaosp7.errors import ChaosP7Error, MeasurementError, RunError
+from chaosp7.recorder.offload_watch import OffloadWatch
 from chaosp7.run.current import current_run
 from chaosp7.run.evidence import OffloadReport
 
-__all__ = ["offload_failed_loudly", "offload_resumed_within", "watermarks_unmoved"]
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+__all__ = [
+    "broken_commits", "offload_failed_loudly", "offload_resumed_within", "orphan_files",
+    "watermarks_ahead_of_data", "watermarks_unmoved",
+]  # fmt: skip
 
 logger = logging.getLogger("chaostoolkit")
+
+
+def broken_commits() -> int:
+    """Return in how many ways commits of the run aren't whole, at all Iceberg tiers.
+
+    A commit is whole if each data file that it brought is there and holds the rows that the manifest says,
+    if these add up to what the commit says, and if it begins where the one before ended (where commits say
+    so, as the embedded offload's do).
+
+    Raises:
+        ActivityFailed: if the platform has no Iceberg tier, or it can't be read.
+    """
+    with _iceberg() as tables:
+        # PyIceberg is an extra, and takes a second to load.
+        from chaosp7.platform.iceberg_history import broken  # noqa: PLC0415
+
+        found = [f"{tier}: {words}" for tier, table, number in tables for words in broken(table, number)]
+    for words in found:
+        logger.warning("%s", words)
+    return len(found)
+
+
+def orphan_files(older_than_s: float = 30.0) -> int:
+    """Return how many data files below the Iceberg tiers' folders belong to no snapshot.
+
+    An offload that died in mid-write leaves some: they cost space, and nothing is wrong with the data.
+
+    Args:
+        older_than_s: younger files may be of a commit that is under way, seconds.
+
+    Raises:
+        ActivityFailed: if the platform has no Iceberg tier, or it can't be read.
+    """
+    with _iceberg() as tables:
+        from chaosp7.platform.iceberg_history import orphans  # noqa: PLC0415  # as above
+
+        found = [path for _, table, _ in tables for path in orphans(table, older_than_s, time.time())]
+    for path in found[:10]:
+        logger.info("in no snapshot: %s", path)
+    return len(found)
+
+
+def watermarks_ahead_of_data() -> int:
+    """Return of how many tables the offload's watermark is ahead of what the table's commits hold.
+
+    What is behind the watermark is never offloaded again: it would be lost.
+
+    Raises:
+        ActivityFailed: if the platform has no Iceberg tier or no offload, or they can't be read.
+    """
+    with _iceberg() as tables:
+        from chaosp7.platform.iceberg_history import commits  # noqa: PLC0415  # as above
+
+        told = next((look.watermarks for look in reversed(_watch().looks) if look.watermarks), None)
+        if told is None:
+            raise MeasurementError("the offload has told no watermark")
+        ahead = 0
+        for _, table, _ in tables:
+            name = ".".join(table.name())
+            held = max((commit.to for commit in commits(table) if commit.to is not None), default=0)
+            if told.get(name, 0) > held:
+                logger.warning("%s: the watermark is %d, its commits hold %d", name, told[name], held)
+                ahead += 1
+    return ahead
 
 
 def offload_failed_loudly() -> bool:
@@ -55,12 +130,35 @@ def offload_resumed_within(budget_s: float) -> bool:
     return all(report.resumed_s is not None and report.resumed_s <= budget_s for report in _reports())
 
 
+@contextmanager
+def _iceberg() -> "Iterator[list[tuple[str, Table, int]]]":
+    """Give the Iceberg tiers' tables as they are now, and the number of the commit where the run began."""
+    try:
+        run = current_run()
+        if not run.icebergs:
+            raise RunError(f"platform {run.model.name} has no Iceberg tier, or the run hasn't begun")
+        from chaosp7.platform.iceberg import open_catalog, opened  # noqa: PLC0415  # an extra, and slow
+
+        yield [
+            (tier, opened(open_catalog(start.source.catalog), start.source.table), start.number)
+            for tier, start in run.icebergs.items()
+        ]
+    except ChaosP7Error as error:
+        raise ActivityFailed(str(error)) from error
+
+
+def _watch() -> OffloadWatch:
+    run = current_run()
+    if run.recorder.offload is None:
+        raise RunError(f"platform {run.model.name} has no offload")
+    return run.recorder.offload
+
+
 def _reports() -> list[OffloadReport]:
     """Return a report on each fault; nothing before the method."""
     try:
+        _watch()
         run = current_run()
-        if run.recorder.offload is None:
-            raise RunError(f"platform {run.model.name} has no offload")
         if not run.finished:
             return []
         reports = run.offload_reports()

@@ -52,6 +52,10 @@ class IcebergTable:
 
     def append(self, records: Records, feeds: Sequence[Any], **changed: list[Any]) -> None:
         """Commit messages of a ledger; columns can be given anew."""
+        self.table.append(self.rows(records, feeds, **changed))
+
+    def rows(self, records: Records, feeds: Sequence[Any], **changed: list[Any]) -> pa.Table:
+        """Return messages of a ledger as the table holds them."""
         columns: dict[str, list[Any]] = {
             "exchange": [feeds[i].exchange for i in records["feed"].tolist()],
             "symbol": [feeds[i].symbol for i in records["feed"].tolist()],
@@ -61,4 +65,4 @@ class IcebergTable:
             "side": [("BUY", "SELL")[side] for side in records["side"].tolist()],
             "trade_time": [1000 * ms for ms in records["trade_time_ms"].tolist()],
         }
-        self.table.append(pa.table(columns | changed, schema=SCHEMA))
+        return pa.table(columns | changed, schema=SCHEMA)

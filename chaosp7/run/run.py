@@ -36,11 +36,12 @@ from chaosp7.run.series import write as write_series
 from chaosp7.run.status import Stage, Stages
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.guard import Guard
-from chaosp7.safety.heal import heal, ledger_of, leftovers
+from chaosp7.safety.heal import heal, ledger_of, refuse_leftovers
 from chaosp7.safety.safeguards import Safeguards
 
 if TYPE_CHECKING:
     from chaosp7.exports.annotator import Annotator
+    from chaosp7.platform.iceberg import IcebergStart
     from chaosp7.run.status_writer import StatusWriter
 
 __all__ = ["Run"]
@@ -104,7 +105,7 @@ class Run:
         down = [name for name, status in self.driver.status().items() if not status.healthy]
         if down:
             raise PlatformError(f"not healthy before the run: {', '.join(down)}")
-        self._refuse_leftovers()
+        refuse_leftovers(self.driver, self._brought_up)
         self.folder = make_folder(self.plan)
         exchange_service = self.model.the_service(Part.EXCHANGE)
         self._guard = Guard(
@@ -245,6 +246,11 @@ class Run:
             exchanges,
         )
 
+    @property
+    def icebergs(self) -> Mapping[str, IcebergStart]:
+        """Where the Iceberg tiers began; empty before the run has begun."""
+        return {} if self._accounting is None else self._accounting.icebergs
+
     def offload_reports(self) -> list[ev.OffloadReport]:
         """Return how the offload took each fault so far; nothing where the platform has none."""
         watch = None if self._recorder is None else self._recorder.offload
@@ -380,15 +386,6 @@ class Run:
         status = end_load(load, self.plan.duration_s, self.plan.settle_s, self.recorder.attend)
         self._load_report = load_report(load, status)
         return self._load_report
-
-    def _refuse_leftovers(self) -> None:
-        left = leftovers(self.driver)
-        if self._brought_up:
-            # They were faults of a platform that is gone; this one is new.
-            heal(self.driver, left, "run")
-        elif left:
-            what = ", ".join(f"{fault.kind} {fault.target} of {fault.run}" for fault in left)
-            raise RunError(f"faults of an earlier run are still open: {what}; `chaosp7 heal` undoes them")
 
     def _address(self, service: str) -> tuple[str, int]:
         host, _, port = self.driver.endpoint(service).rpartition(":")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from chaosp7.errors import ChaosP7Error, HealError
+from chaosp7.errors import ChaosP7Error, HealError, RunError
 from chaosp7.platform.driver import Driver
 from chaosp7.safety.fault_ledger import FaultLedger, OpenFault
 from chaosp7.safety.undo import carry_out_undo, is_undone
 
-__all__ = ["heal", "ledger_of", "leftovers"]
+__all__ = ["heal", "ledger_of", "leftovers", "refuse_leftovers"]
 
 _RETRY_EVERY_S = 0.2
 
@@ -74,6 +74,25 @@ def heal(
             raise HealError("; ".join(f"{f.kind} {f.target}: {problems[f.id]}" for f in waiting))
         if waiting:
             time.sleep(_RETRY_EVERY_S)
+
+
+def refuse_leftovers(driver: Driver, brought_up: bool) -> None:
+    """See that no fault of an earlier run is still at work.
+
+    Args:
+        driver: of the platform.
+        brought_up: whether this run brought it up: then they were faults of a platform that is gone.
+
+    Raises:
+        RunError: if there are some.
+        HealError: if the fault ledger can't be read.
+    """
+    left = leftovers(driver)
+    if brought_up:
+        heal(driver, left, "run")
+    elif left:
+        what = ", ".join(f"{fault.kind} {fault.target} of {fault.run}" for fault in left)
+        raise RunError(f"faults of an earlier run are still open: {what}; `chaosp7 heal` undoes them")
 
 
 def _undo(driver: Driver, fault: OpenFault) -> None:
