@@ -19,7 +19,7 @@ import requests
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import NoSuchTableError, RESTError
-from pyiceberg.manifest import ManifestContent
+from pyiceberg.manifest import DataFile, ManifestContent
 from pyiceberg.table import Table
 from requests.adapters import HTTPAdapter
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,8 +28,8 @@ from chaosp7.errors import ConfigError, ReaderError
 from chaosp7.platform.model import IcebergSource
 
 __all__ = [
-    "IcebergStart", "data_files_after", "filled_in", "found", "open_catalog", "opened", "reading",
-    "sequence_number",
+    "IcebergStart", "data_files_after", "filled_in", "found", "has_deletes", "open_catalog", "opened",
+    "reading", "sequence_number",
 ]  # fmt: skip
 
 # Of each file it would say that its texts are coded, which we have asked for.
@@ -185,7 +185,7 @@ def sequence_number(table: Table) -> int:
     return 0 if snapshot is None else snapshot.sequence_number or 0
 
 
-def data_files_after(table: Table, number: int) -> set[str]:
+def data_files_after(table: Table, number: int) -> list[DataFile]:
     """Return the data files that a table's current snapshot has and that came after some commit.
 
     Files are immutable, and each carries the number of the commit that brought its rows: those that
@@ -200,12 +200,25 @@ def data_files_after(table: Table, number: int) -> set[str]:
     """
     snapshot = table.current_snapshot()
     if snapshot is None:
-        return set()
-    found = set()
+        return []
     with reading("Iceberg manifests"):
-        for manifest in snapshot.manifests(table.io):
-            if manifest.content is ManifestContent.DATA and manifest.sequence_number > number:
-                for entry in manifest.fetch_manifest_entry(table.io):
-                    if (entry.sequence_number or 0) > number:
-                        found.add(entry.data_file.file_path)
-    return found
+        return [
+            entry.data_file
+            for manifest in snapshot.manifests(table.io)
+            if manifest.content is ManifestContent.DATA and manifest.sequence_number > number
+            for entry in manifest.fetch_manifest_entry(table.io)
+            if (entry.sequence_number or 0) > number
+        ]
+
+
+def has_deletes(table: Table) -> bool:
+    """Return whether rows of a table's current snapshot are deleted by files beside those that hold them.
+
+    Raises:
+        ReaderError: if the manifests can't be read.
+    """
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return False
+    with reading("Iceberg manifests"):
+        return any(m.content is ManifestContent.DELETES for m in snapshot.manifests(table.io))

@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.conversions import from_bytes
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.table import Table
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import DataScan, FileScanTask, Table
+from pyiceberg.types import PrimitiveType
 
 from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.readers.iceberg_columns import NAMES, decoded
 from chaosp7.account.rows import Rows
 from chaosp7.errors import ReaderError
-from chaosp7.platform.iceberg import data_files_after, reading
+from chaosp7.platform.iceberg import data_files_after, has_deletes, reading
 from chaosp7.platform.model import IcebergSource
 
-__all__ = ["IcebergReader", "batches"]
+__all__ = ["IcebergReader", "Span", "batches"]
+
+#: First and last sequence, both inclusive.
+Span = tuple[int, int]
 
 #: Columns with few different texts.
 _CODED = ("exchange", "symbol", "side")
@@ -33,19 +39,19 @@ _KEYS_MAX = 64
 def batches(
     table: Table,
     source: IcebergSource,
-    files: set[str],
+    files: Sequence[DataFile],
     names: Sequence[str] = NAMES,
-    condition: str | None = None,
+    spans: Sequence[Span] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Go through the rows of some of a table's data files.
 
     Args:
         table: of this snapshot.
         source: says what its columns are called.
-        files: paths of the data files.
+        files: the data files.
         names: what is read, by our names.
-        condition: in PyIceberg's words, leaves out what can't be wanted; files whose statistics exclude
-            it aren't opened.
+        spans: of sequences: rows outside of them may be left out, and files whose statistics say that they
+            have no others aren't opened. None: all rows.
 
     Yields:
         Rows, columns by our names in the order of `names`.
@@ -58,14 +64,15 @@ def batches(
         if column not in table.schema().column_names:
             raise ReaderError(f"Iceberg table {source.table}: no column {column!r}")
     with reading(f"Iceberg table {source.table}"):
-        scan = table.scan(row_filter=condition or AlwaysTrue(), selected_fields=tuple(theirs))
+        wanted: str | BooleanExpression = AlwaysTrue()
+        if spans is not None:
+            column = source.columns["sequence"]
+            wanted = " OR ".join(f"({column} >= {first} AND {column} <= {last})" for first, last in spans)
+            files = [file for file in files if _can_hold(table, column, file, spans)]
+        scan = table.scan(row_filter=wanted, selected_fields=tuple(theirs))
         coded = tuple(source.columns[name] for name in names if name in _CODED)
-        # One task at a time: all at once it would read ahead of us, whole files into memory.
-        unread = set(files)
-        for task in scan.plan_files():
-            if task.file.file_path not in files:
-                continue
-            unread.discard(task.file.file_path)
+        for task in _tasks(table, source, scan, files):
+            # One task at a time: of all at once it would read ahead of us, whole files into memory.
             one = ArrowScan(
                 table.metadata, table.io, scan.projection(), scan.row_filter, dictionary_columns=coded
             )
@@ -73,11 +80,35 @@ def batches(
             for batch in one.to_record_batches([task]):
                 rows += batch.num_rows
                 yield batch.select(theirs).rename_columns(list(names))
-            wanted = task.file.record_count
-            if condition is None and not task.delete_files and rows != wanted:
-                raise ReaderError(f"Iceberg table {source.table}: a file gave {rows} of {wanted} rows")
-        if condition is None and unread:
-            raise ReaderError(f"Iceberg table {source.table}: {len(unread)} data files aren't in its scan")
+            if spans is None and not task.delete_files and rows != task.file.record_count:
+                said = f"a file gave {rows} of {task.file.record_count} rows"
+                raise ReaderError(f"Iceberg table {source.table}: {said}")
+
+
+def _tasks(
+    table: Table, source: IcebergSource, scan: DataScan, files: Sequence[DataFile]
+) -> Iterable[FileScanTask]:
+    """Return what is to be read; planning a scan would go through the whole table's manifests."""
+    if not has_deletes(table):
+        return [FileScanTask(file) for file in files]
+    paths = {file.file_path for file in files}
+    tasks = [task for task in scan.plan_files() if task.file.file_path in paths]
+    if missing := len(paths) - len(tasks):
+        raise ReaderError(f"Iceberg table {source.table}: {missing} data files aren't in its scan")
+    return tasks
+
+
+def _can_hold(table: Table, column: str, file: DataFile, spans: Sequence[Span]) -> bool:
+    """Return whether a file can have sequences of some spans, by its statistics."""
+    field = table.schema().find_field(column)
+    lower, upper = (
+        bounds.get(field.field_id) for bounds in (file.lower_bounds or {}, file.upper_bounds or {})
+    )
+    if lower is None or upper is None or not isinstance(field.field_type, PrimitiveType):
+        return True
+    lowest: int = from_bytes(field.field_type, lower)
+    highest: int = from_bytes(field.field_type, upper)
+    return any(lowest <= last and highest >= first for first, last in spans)
 
 
 class IcebergReader:
@@ -125,19 +156,16 @@ class IcebergReader:
         Raises:
             ReaderError: if not every file could be read.
         """
-        for batch in batches(self._table, self._source, self._files, condition=self._condition(keys)):
+        for batch in batches(self._table, self._source, self._files, spans=_spans(keys)):
             yield decoded(batch, table.feeds, self._source.sell)[0]
 
-    def _condition(self, keys: Sequence[ChunkKey]) -> str | None:
-        """Return what all rows of the chunks fulfil.
 
-        Sequences only: an exchange may be written in another case than ours.
-        """
-        chunks = sorted({key.chunk for key in keys})
-        if not 0 < len(chunks) <= _KEYS_MAX or chunks[-1] * CHUNK > _LONG_MAX:
-            return None
-        column = self._source.columns["sequence"]
-        spans = [ChunkKey(keys[0].feed, chunk) for chunk in chunks]
-        return " OR ".join(
-            f"({column} >= {span.first} AND {column} <= {min(span.last, _LONG_MAX)})" for span in spans
-        )
+def _spans(keys: Sequence[ChunkKey]) -> list[Span] | None:
+    """Return the sequences of some chunks, of whatever feed.
+
+    Sequences only: an exchange may be written in another case than ours.
+    """
+    chunks = sorted({key.chunk for key in keys})
+    if not 0 < len(chunks) <= _KEYS_MAX or chunks[-1] * CHUNK > _LONG_MAX:
+        return None
+    return [(chunk * CHUNK, min(chunk * CHUNK + CHUNK - 1, _LONG_MAX)) for chunk in chunks]
