@@ -106,8 +106,7 @@ def _can_hold(table: Table, column: str, file: DataFile, spans: Sequence[Span]) 
     )
     if lower is None or upper is None or not isinstance(field.field_type, PrimitiveType):
         return True
-    lowest: int = from_bytes(field.field_type, lower)
-    highest: int = from_bytes(field.field_type, upper)
+    lowest, highest = int(from_bytes(field.field_type, lower)), int(from_bytes(field.field_type, upper))
     return any(lowest <= last and highest >= first for first, last in spans)
 
 
