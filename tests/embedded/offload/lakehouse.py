@@ -18,7 +18,7 @@ from chaosp7.platform.clickhouse import ClickHouse
 from tests.clickhouse_process import ClickHouseProcess
 from tests.cold import ColdTier
 
-__all__ = ["Silver", "Watcher", "assert_once"]
+__all__ = ["Silver", "Watcher", "assert_once", "cold_rows", "silver_rows"]
 
 TABLES = ("silver_trades", "ohlcv")
 _FEEDS = [("binance", "BTC/USDT"), ("kraken", "BTC/USD"), ("kraken", "ETH/USD"), ("coinbase", "SOL/USD")]

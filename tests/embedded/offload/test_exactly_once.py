@@ -5,15 +5,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chaosp7.embedded import lake
+from chaosp7.embedded.offload.catalog import open_catalog
 from chaosp7.embedded.offload.crash_points import STEPS
 from chaosp7.platform.clickhouse import ClickHouse
 from tests.clickhouse_process import ClickHouseProcess
 from tests.cold import ColdTier, OffloadProcess, until
-from tests.embedded.offload.lakehouse import Silver, Watcher, assert_once
+from tests.embedded.offload.lakehouse import Silver, Watcher, assert_once, cold_rows, silver_rows
+from tests.unreliable import Relay
 
 
 def caught_up(watcher: Watcher, silver: Silver, offload: OffloadProcess) -> None:
@@ -84,25 +88,61 @@ def test_two_offloads_at_once_write_each_row_once(
     assert_once(cold, clickhouse)
 
 
-def test_a_commit_whose_answer_is_lost_is_neither_repeated_nor_missed(
-    cold: ColdTier, silver: Silver, offload: OffloadProcess, watcher: Watcher, clickhouse: ClickHouse
+@pytest.fixture
+def relay(cold: ColdTier) -> Iterator[Relay]:
+    relay = Relay(cold.direct("catalog"))
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def relayed(cold: ColdTier, silver: Silver, relay: Relay, tmp_path: Path) -> Iterator[OffloadProcess]:
+    """An offload that reaches its catalog by the relay."""
+    del silver  # emptied before it looks
+    process = OffloadProcess(cold, tmp_path, options=("--catalog", relay.url))
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize("table", ["silver_trades", "ohlcv"])
+def test_a_commit_whose_answer_is_lost_is_not_repeated(
+    table: str, cold: ColdTier, silver: Silver, relay: Relay, relayed: OffloadProcess, clickhouse: ClickHouse
 ) -> None:
+    watcher = Watcher(cold, clickhouse, relayed.data / "watermarks.db")
     with watcher:
         silver.put()
-        caught_up(watcher, silver, offload)
-        # Up to the commit everything is answered: the table has to be loaded first.
-        offload.signal(signal.SIGSTOP)
+        caught_up(watcher, silver, relayed)
+        relay.next_commit(table, "lost")
         silver.put()
-        offload.signal(signal.SIGCONT)
-        held = silver.batch - 1
-        cold.lose_answers("catalog")
-        try:
-            until(lambda: offload.metric("consecutive_failures") > 0)
-            assert watcher.watermark("ohlcv") <= silver.batch
-        finally:
-            cold.give_answers("catalog")
-        caught_up(watcher, silver, offload)
-        assert watcher.watermark("silver_trades") > held
+        until(lambda: relay.unheard)
+        caught_up(watcher, silver, relayed)
+    assert relay.unheard == [200]
+    assert relayed.metric("recovered_total") == 1
+    assert f"commit {table}: " in relayed.log.read_text()
+    assert len(cold.table(table).metadata.snapshots) == 2
+    assert_once(cold, clickhouse)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_commit_that_comes_through_after_it_was_given_up_writes_nothing_twice(
+    when: str, cold: ColdTier, silver: Silver, relay: Relay, relayed: OffloadProcess, clickhouse: ClickHouse
+) -> None:
+    watcher = Watcher(cold, clickhouse, relayed.data / "watermarks.db")
+    with watcher:
+        silver.put()
+        caught_up(watcher, silver, relayed)
+        relay.next_commit("silver_trades", "late")
+        silver.put()
+        until(lambda: relayed.metric("failures_total") >= 1, said=relayed.tail)
+        if when == "before":
+            relay.released.set()
+        caught_up(watcher, silver, relayed)
+        relay.released.set()
+        until(lambda: relay.unheard)
+        silver.put()
+        caught_up(watcher, silver, relayed)
+    # Whoever came first, the other one was refused.
+    assert relay.unheard == [409] or when == "before"
     assert_once(cold, clickhouse)
 
 
@@ -242,3 +282,33 @@ def once(cold: ColdTier, folder: Path, *options: str) -> subprocess.CompletedPro
     text = process.log.read_text()
     process.log.unlink()
     return subprocess.CompletedProcess(process.command, code, "", text)
+
+
+def test_the_catalog_does_not_say_by_which_way_the_object_store_is_reached(
+    cold: ColdTier, silver: Silver, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    relay = Relay(cold.direct("catalog"), told={"s3.endpoint": "http://127.0.0.1:9"})
+    try:
+        silver.put()
+        assert once(cold, tmp_path, "--catalog", relay.url).returncode == 0
+        assert_once(cold, clickhouse)
+        silver.put()
+        cold.cut("minio")
+        assert once(cold, tmp_path, "--catalog", relay.url, "--tries", "1").returncode == 1
+    finally:
+        relay.close()
+
+
+def test_an_sql_catalog_does_as_well(
+    cold: ColdTier, silver: Silver, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    silver.put(batches=2)
+    uri = f"sqlite:///{tmp_path / 'own.db'}"
+    warehouse = "warehouse=s3://lake/sql"
+    assert once(cold, tmp_path, "--catalog", uri, "--property", warehouse).returncode == 0
+    silver.put()
+    assert once(cold, tmp_path, "--catalog", uri, "--property", warehouse).returncode == 0
+    catalog = open_catalog({"uri": uri, **lake.s3_properties(cold.direct("minio"))})
+    table = catalog.load_table(("cold", "silver_trades"))
+    assert cold_rows(table) == silver_rows(clickhouse)
+    assert table.location().startswith("s3://lake/sql/")
