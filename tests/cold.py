@@ -43,9 +43,10 @@ def until(true: Callable[[], object], timeout_s: float = 60, said: Callable[[], 
 class Process:
     """A process that not even a test session that is killed leaves behind."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def __init__(self, command: list[str], log: Path, user: str | None = None) -> None:
         self.command = command
         self.log = log
+        self._user = user
         self.start()
 
     def start(self) -> None:
@@ -56,6 +57,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                user=self._user,
                 preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
             )
 

@@ -39,7 +39,7 @@ class Relay:
 
             do_POST = do_HEAD = do_DELETE = do_GET  # noqa: N815
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -105,6 +105,7 @@ def test_metadata_lies_in_the_warehouse_and_clients_are_told_nothing_of_it(
 
 def test_namespaces_and_tables_come_and_go(cold: ColdTier, table: Table) -> None:
     catalog = cold.open()
+    assert table.name() == NAME
     assert catalog.namespace_exists("cold")
     assert not catalog.namespace_exists("warm")
     assert ("cold",) in catalog.list_namespaces()

@@ -30,7 +30,7 @@ def caught_up(watcher: Watcher, silver: Silver, offload: OffloadProcess) -> None
 
 @pytest.fixture
 def watcher(cold: ColdTier, clickhouse_process: ClickHouseProcess, offload: OffloadProcess) -> Watcher:
-    return Watcher(cold, clickhouse_process.client(), offload.data / "watermarks.db")
+    return Watcher(cold.open, clickhouse_process.client(), offload.data / "watermarks.db")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -108,7 +108,7 @@ def relayed(cold: ColdTier, silver: Silver, relay: Relay, tmp_path: Path) -> Ite
 def test_a_commit_whose_answer_is_lost_is_not_repeated(
     table: str, cold: ColdTier, silver: Silver, relay: Relay, relayed: OffloadProcess, clickhouse: ClickHouse
 ) -> None:
-    watcher = Watcher(cold, clickhouse, relayed.data / "watermarks.db")
+    watcher = Watcher(cold.open, clickhouse, relayed.data / "watermarks.db")
     with watcher:
         silver.put()
         caught_up(watcher, silver, relayed)
@@ -127,7 +127,7 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(
 def test_a_commit_that_comes_through_after_it_was_given_up_writes_nothing_twice(
     when: str, cold: ColdTier, silver: Silver, relay: Relay, relayed: OffloadProcess, clickhouse: ClickHouse
 ) -> None:
-    watcher = Watcher(cold, clickhouse, relayed.data / "watermarks.db")
+    watcher = Watcher(cold.open, clickhouse, relayed.data / "watermarks.db")
     with watcher:
         silver.put()
         caught_up(watcher, silver, relayed)
