@@ -1,0 +1,224 @@
+"""The cold tier's parts as plain processes: object store, catalog, links to both, and the offload."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchNamespaceError
+from pyiceberg.table import Table
+
+from chaosp7.embedded import lake, provision
+from chaosp7.embedded.offload.catalog import open_catalog
+
+__all__ = ["ColdTier", "OffloadProcess", "Process", "free_port", "until"]
+
+_PR_SET_PDEATHSIG = 1
+#: Toxiproxy takes whoever says Mozilla for a browser, and some clients' default agents too.
+_AGENT = {"User-Agent": "tests"}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def until(true: Callable[[], object], timeout_s: float = 60, said: Callable[[], str] = lambda: "") -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, f"timed out {said()}"
+        time.sleep(0.02)
+
+
+class Process:
+    """A process that not even a test session that is killed leaves behind."""
+
+    def __init__(self, command: list[str], log: Path, user: str | None = None) -> None:
+        self.command = command
+        self.log = log
+        self._user = user
+        self.start()
+
+    def start(self) -> None:
+        libc = ctypes.CDLL(None)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
+            )
+
+    def signal(self, number: int) -> None:
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def _python(module: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", f"chaosp7.embedded.{module}", *options]
+
+
+class OffloadProcess(Process):
+    """The offload with a quick beat."""
+
+    def __init__(
+        self, cold: ColdTier, folder: Path, name: str = "offload", options: tuple[str, ...] = ()
+    ) -> None:
+        self.port = free_port()
+        self.data = folder / name
+        command = _python("offload", "--data-dir", str(self.data), "--http-port", str(self.port))
+        command += ["--clickhouse", cold.via("clickhouse"), "--catalog", f"http://{cold.via('catalog')}"]
+        command += ["--object-store", cold.via("minio"), "--cycle-s", "0.1", "--timeout-s", "2", *options]
+        super().__init__(command, folder / f"{name}.log")
+
+    def die_at(self, step: str) -> requests.Response:
+        until(self.answers, said=self.tail)
+        return requests.post(f"http://127.0.0.1:{self.port}/die-at", json={"step": step}, timeout=10)
+
+    def answers(self) -> bool:
+        return self.health() is not None
+
+    def health(self) -> int | None:
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=10).status_code
+        except requests.RequestException:
+            return None
+
+    def metric(self, name: str) -> float:
+        """Return a figure; -1 while it isn't told."""
+        try:
+            text = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text
+        except requests.RequestException:
+            return -1
+        lines = (line for line in text.splitlines() if line.startswith(f"offload_{name} "))
+        return float(next(lines, "-1").split()[-1])
+
+    def tail(self) -> str:
+        return self.log.read_text()[-3000:]
+
+
+class ColdTier:
+    """Object store, catalog, and a proxy in front of each server that the offload talks to."""
+
+    def __init__(self, parts: provision.Parts, folder: Path, clickhouse_port: int) -> None:
+        for name in ("store", "sidecar"):
+            (folder / "minio" / name / lake.BUCKET).mkdir(parents=True)
+        self.folder = folder
+        self.ports = {"minio": free_port(), "catalog": free_port(), "clickhouse": clickhouse_port}
+        gateway = [str(parts.versitygw), "--access", lake.ACCESS_KEY, "--secret", lake.SECRET_KEY]
+        gateway += ["--port", f"127.0.0.1:{self.ports['minio']}", "--health", "/healthz", "--quiet", "posix"]
+        gateway += ["--sidecar", str(folder / "minio" / "sidecar"), str(folder / "minio" / "store")]
+        self.minio = Process(gateway, folder / "minio.log")
+        self.catalog = Process(
+            _python(
+                "catalog", "--data-dir", str(folder / "catalog"), "--http-port", str(self.ports["catalog"]),
+                "--object-store", f"127.0.0.1:{self.ports['minio']}",
+            ),
+            folder / "catalog.log",
+        )  # fmt: skip
+        toxiproxy = free_port()
+        self._control = f"http://127.0.0.1:{toxiproxy}"
+        self._toxiproxy = Process(
+            [str(parts.toxiproxy), "-host", "127.0.0.1", "-port", str(toxiproxy)], folder / "toxiproxy.log"
+        )
+        self._proxies = {name: free_port() for name in self.ports}
+        until(lambda: self._up(f"{self._control}/version"))
+        for name, port in self._proxies.items():
+            upstream = f"127.0.0.1:{self.ports[name]}"
+            self._ask(
+                "POST",
+                "/proxies",
+                {"name": name, "listen": f"127.0.0.1:{port}", "upstream": upstream, "enabled": True},
+            )
+        self.until_up("minio")
+        self.until_up("catalog")
+
+    def direct(self, name: str) -> str:
+        """Return a server's own address."""
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def via(self, name: str) -> str:
+        """Return the address of the proxy in front of a server."""
+        return f"127.0.0.1:{self._proxies[name]}"
+
+    def until_up(self, name: str) -> None:
+        until(lambda: self._up(f"http://{self.direct(name)}/healthz"))
+
+    def cut(self, name: str) -> None:
+        self._ask("POST", f"/proxies/{name}", {"enabled": False})
+
+    def join(self, name: str) -> None:
+        self._ask("POST", f"/proxies/{name}", {"enabled": True})
+
+    def lose_answers(self, name: str) -> None:
+        """Let requests through, and none of their answers."""
+        self._ask(
+            "POST",
+            f"/proxies/{name}/toxics",
+            {"name": "lost", "type": "limit_data", "stream": "downstream", "attributes": {"bytes": 1}},
+        )
+
+    def give_answers(self, name: str) -> None:
+        self._ask("DELETE", f"/proxies/{name}/toxics/lost")
+
+    def open(self) -> Catalog:
+        """Open the catalog as a reader does, past the proxies."""
+        store = lake.s3_properties(self.direct("minio"))
+        return open_catalog({"uri": f"http://{self.direct('catalog')}", **store})
+
+    def table(self, name: str) -> Table:
+        return self.open().load_table(("cold", name))
+
+    def emptied(self) -> ColdTier:
+        """Take all tables away, and every fault."""
+        for name in self._proxies:
+            self.join(name)
+        catalog = self.open()
+        try:
+            for identifier in catalog.list_tables("cold"):
+                catalog.drop_table(identifier)
+        except NoSuchNamespaceError:
+            pass
+        return self
+
+    def objects(self, table: str, kind: str) -> set[str]:
+        """Return the names of the objects below a table's folder."""
+        folder = self.folder / "minio" / "store" / lake.BUCKET / "warehouse" / "cold" / table / kind
+        return {path.name for path in folder.glob("*")}
+
+    def close(self) -> None:
+        for process in (self.catalog, self.minio, self._toxiproxy):
+            process.close()
+
+    def _up(self, url: str) -> bool:
+        try:
+            return requests.get(url, timeout=5, headers=_AGENT).ok
+        except requests.RequestException:
+            return False
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        answer = requests.request(method, self._control + path, json=body, timeout=10, headers=_AGENT)
+        assert answer.ok, answer.text
