@@ -30,7 +30,9 @@ _COLD_PARTS = (Part.OBJECT_STORE, Part.CATALOG, Part.OFFLOAD)
 _ADJUSTABLE_PARTS = (Part.FEED_HANDLER, Part.SILVER_PROCESSOR)
 
 #: Our own ones, which can be made wrong.
-_PLANTED_PARTS = (Part.EXCHANGE, Part.FEED_HANDLER, Part.CLICKHOUSE, Part.SILVER_PROCESSOR)
+_PLANTED_PARTS = (
+    Part.EXCHANGE, Part.FEED_HANDLER, Part.CLICKHOUSE, Part.SILVER_PROCESSOR, Part.OFFLOAD,
+)  # fmt: skip
 
 #: What is read of each row of an Iceberg tier.
 _ICEBERG_COLUMNS = {"exchange", "symbol", "sequence", "price", "quantity", "side", "trade_time"}

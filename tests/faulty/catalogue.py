@@ -139,6 +139,10 @@ BUGS: tuple[Bug, ...] = (
     Bug("commits-after-write", "restarts", "silver-processor", "binance",
         "notes its offset after the write, dies in between, and doesn't look for doubles",
         (Effect(DUPLICATED, SILVER),)),
+    Bug("moves-watermark-first", "cold", "offload", "",
+        "moves its watermark before the commit, and never comes to that", lost("cold")),
+    Bug("rereads-window", "cold", "offload", "",
+        "offloads a window once more", (Effect(DUPLICATED, ("cold",)),)),
     Bug("truncated-ledger", "errors", "", "", "the ledger loses its end before the account", verdict="error"),
     Bug("hangs", "errors", "clickhouse", "kraken", "a tier never answers the account", verdict="error"),
 )  # fmt: skip

@@ -94,6 +94,10 @@ def _hooked(**actions: Callable[[], object]) -> Iterator[None]:
 def platform_file(group: str, folder: Path) -> Path:
     """Write the shipped platform with a group's bugs in it."""
     content = yaml.safe_load(PLATFORM.read_text())
+    if group == "cold":
+        more = yaml.safe_load(PLATFORM.with_name("embedded-cold.yaml").read_text())
+        for key in ("services", "links", "tiers"):
+            content[key] |= more[f"{key}+"]
     content["feeds"] = FEEDS
     content["name"] = "faulty"
     for bug in bugs_of(group):
@@ -194,6 +198,7 @@ GROUPS: dict[str, Callable[[Run], None]] = {
     "tables": lambda _: None,
     "gold": _gold,
     "restarts": _restarts,
+    "cold": lambda _: None,
     "errors": lambda _: None,
 }
 

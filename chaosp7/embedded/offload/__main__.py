@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +27,10 @@ from chaosp7.embedded.http import (
 from chaosp7.embedded.offload.crash_points import CrashPoints
 from chaosp7.embedded.offload.cycle import Offload
 from chaosp7.embedded.offload.flow import Settings, flow, open_offload
+from chaosp7.embedded.offload.planted import PlantedOffload
 from chaosp7.embedded.offload.retry import Backoff
 from chaosp7.embedded.offload.statistics import Statistics
+from chaosp7.embedded.planted import HitLog, add_options, parse
 from chaosp7.errors import ChaosP7Error, ConfigError, OffloadError
 
 #: Without a success for so many cycles the offload isn't healthy.
@@ -67,6 +71,7 @@ def _arguments() -> argparse.Namespace:
         "--once", action="store_true", help="offload what is there and end; exit code 1: it failed"
     )
     parser.add_argument("--tries", type=int, default=4, help="(--once) before it has failed")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -145,6 +150,12 @@ def _serve(offload: Offload, stop: threading.Event, cycle_s: float, logger: logg
             stop.wait(max(0.01, cycle_s - (time.monotonic() - begun)))
 
 
+def _maker(arguments: argparse.Namespace) -> Callable[..., Offload]:
+    if not arguments.planted:
+        return Offload
+    return partial(PlantedOffload, planted=parse(arguments.planted), hits=HitLog(arguments.planted_log))
+
+
 def main() -> int:
     """Run until SIGTERM or SIGINT, or once.
 
@@ -161,7 +172,7 @@ def main() -> int:
             done = flow(settings, tries=arguments.tries)
             logger.info("%d rows in %d commits, now at %s", done.rows, done.commits, done.watermarks)
             return 0
-        offload = open_offload(settings, points)
+        offload = open_offload(settings, points, _maker(arguments))
     except ConfigError as error:
         logger.critical("%s", error)
         return 2

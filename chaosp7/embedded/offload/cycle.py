@@ -23,6 +23,7 @@ from typing import Final
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table import Table
 
 from chaosp7.embedded.offload import commit, files
 from chaosp7.embedded.offload.catalog import open_catalog
@@ -114,8 +115,7 @@ class Offload:
             return False
         self._points.passes("after-read")
         with _step(f"write files of {name}"):
-            written = files.write(table, increment.rows, lambda: self._points.passes("mid-write"))
-            prepared = commit.prepare(table, written, held, increment.to)
+            prepared = self._prepared(table, increment)
         self._points.passes("after-write")
         with _step(f"commit {name}"):
             try:
@@ -129,6 +129,11 @@ class Offload:
         self._raise_watermark(name, increment.to)
         self.statistics.watermarks[name] = increment.to
         return increment.more
+
+    def _prepared(self, table: Table, increment: Increment) -> commit.Prepared:
+        """Write an increment's files and what commits them."""
+        written = files.write(table, increment.rows, lambda: self._points.passes("mid-write"))
+        return commit.prepare(table, written, increment.after, increment.to)
 
     def _raise_watermark(self, name: str, watermark: int) -> None:
         self._points.passes("before-watermark")

@@ -42,12 +42,20 @@ class Settings:
     timeout_s: float = 5.0
 
 
-def open_offload(settings: Settings, points: CrashPoints | None = None) -> Offload:
-    """Return an offload; nothing is asked of anybody yet but its own watermarks."""
+def open_offload(
+    settings: Settings, points: CrashPoints | None = None, make: Callable[..., Offload] = Offload
+) -> Offload:
+    """Return an offload; nothing is asked of anybody yet but its own watermarks.
+
+    Args:
+        settings: what it works on.
+        points: where it may be told to die.
+        make: makes it; takes what `Offload` does.
+    """
     settings.folder.mkdir(parents=True, exist_ok=True)
     source = Source(settings.clickhouse, settings.rows_max, read_timeout_s=settings.timeout_s)
     watermarks = open_watermarks(settings.watermarks, settings.folder)
-    return Offload(source, settings.catalog, watermarks, points)
+    return make(source, settings.catalog, watermarks, points or CrashPoints())
 
 
 def flow(
