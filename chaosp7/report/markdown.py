@@ -70,11 +70,16 @@ def markdown(runs: Sequence[RunRecord]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def failure_cells(runs: Sequence[RunRecord]) -> tuple[str, str, str]:
-    """Return actual recovery, data loss and status of one experiment's runs."""
+def failure_cells(runs: Sequence[RunRecord], unit: str = "s") -> tuple[str, str, str]:
+    """Return actual recovery, data loss and status of one experiment's runs.
+
+    Args:
+        runs: of one experiment.
+        unit: what stands behind a number of seconds; the tracker has no space there.
+    """
     if not runs:
         return "--", "--", PENDING
-    return _recovery(runs), _loss(runs), _status(runs)
+    return _recovery(runs, unit), _loss(runs), _status(runs)
 
 
 def expected(runs: Sequence[RunRecord]) -> str:
@@ -83,21 +88,21 @@ def expected(runs: Sequence[RunRecord]) -> str:
     return " or ".join(f"{b:g}s" for b in sorted(b for b in budgets if b is not None)) or "N/A"
 
 
-def _recovery(runs: Sequence[RunRecord]) -> str:
+def _recovery(runs: Sequence[RunRecord], unit: str) -> str:
     times = [t for run in runs if (t := recovery_of_run_s(run.evidence)) is not None]
     if not times:
         return "not measured" if any(r.evidence and r.evidence.faults for r in runs) else "--"
     if len(times) == 1:
-        return seconds(times[0])
-    low, high, most = (quantile(times, share) for share in (0.5, 0.95, 1.0))
-    return f"{seconds(low)} / {seconds(high)} / {seconds(most)} (n = {len(times)})"
+        return seconds(times[0], unit)
+    low, high, most = (seconds(quantile(times, share), unit) for share in (0.5, 0.95, 1.0))
+    return f"{low} / {high} / {most} (n = {len(times)})"
 
 
-def seconds(time_s: float) -> str:
+def seconds(time_s: float, unit: str = "s") -> str:
     """Return a recovery time in words."""
     if math.isinf(time_s):
         return "not recovered"
-    return "never stale" if time_s == 0 else f"{time_s:.2f}s"
+    return "never stale" if time_s == 0 else f"{time_s:.2f}{unit}"
 
 
 def _loss(runs: Sequence[RunRecord]) -> str:

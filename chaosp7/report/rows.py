@@ -85,7 +85,7 @@ def suite_row(key: str, name: str, runs: Sequence[RunRecord]) -> SuiteRow:
     budgets = sorted(
         {b for run in runs if run.evidence and (b := run.evidence.budget.recovery_s) is not None}
     )
-    recovery, loss, _ = failure_cells(runs)
+    recovery, loss, _ = failure_cells(runs, unit=" s")
     most = max((t for times in recoveries(runs).values() for t, _ in times), default=None)
     share = None if most is None or not budgets or math.isinf(most) else min(1.0, most / budgets[0])
     return SuiteRow(

@@ -1,6 +1,7 @@
 """What a run left is told as it is: nothing missing, broken or cut short is ever passed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def test_a_good_run_is_passed_and_told_in_numbers(tmp_path: Path) -> None:
     shown = page([run])
     assert shown.verdict is Verdict.PASSED
     assert 4 <= len(shown.figures) <= 6
+    (row,) = shown.rows
+    assert re.fullmatch(r"\d\.\d\d s", row.recovery)
     assert "20,000 messages 0 were lost" in shown.sentence
     (experiment,) = shown.experiments
     assert [stage.there for stage in experiment.stages] == [20_000] * 6
