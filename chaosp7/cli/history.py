@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from chaosp7.report.files import write_text
+from chaosp7.report.sentences import plural
 from chaosp7.suite.history import Trend, recent, trends
 from chaosp7.suite.history_chart import seconds_of
 from chaosp7.suite.history_page import page
@@ -38,7 +39,7 @@ def history(reports: Path) -> None:
         _print(trend)
     for problem in problems:
         click.echo(problem, err=True)
-    click.echo(f"{len(runs)} runs: {index}", err=True)
+    click.echo(f"{plural(len(runs), 'run')}: {index}", err=True)
 
 
 def _print(trend: Trend) -> None:
