@@ -137,7 +137,7 @@ _CARRIER = "chaoslib.exceptions.ActivityFailed: "
 
 
 def _why(step: Mapping[str, Any], otherwise: str) -> str:
-    """Return the last line of what an activity raised, without the names of exceptions that only carried it."""
+    """Return the last line of what an activity raised, without the names of what only carried it."""
     return str((step.get("exception") or [otherwise])[-1]).strip().replace(_CARRIER, "")
 
 
