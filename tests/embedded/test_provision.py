@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from chaosp7.embedded import provision, recipes
-from chaosp7.embedded.recipes import Recipe, Tools
+from chaosp7.embedded.recipes import Recipe
+from chaosp7.embedded.tools import Tools
 from chaosp7.errors import ProvisionError
 
 
