@@ -50,10 +50,8 @@ def _print(trend: Trend) -> None:
         late = recent(trend, tier)
         if late is not None:
             words = [seconds_of(s) for s in (one.seconds, late.median_s, late.least_s, late.greatest_s)]
-            click.echo(
-                f"  {tier}: {words[0]} ± {one.uncertainty_s:.2f}, "
-                f"median of {late.n}: {words[1]} ({words[2]} to {words[3]})"
-            )
+            before = f", median of {late.n}: {words[1]} ({words[2]} to {words[3]})" if late.n > 1 else ""
+            click.echo(f"  {tier}: {words[0]} ± {one.uncertainty_s:.2f}{before}")
     if last.regressions:
         click.echo(f"  REGRESSION: slower than the runs before allow: {', '.join(last.regressions)}")
     elif not last.judged:
