@@ -23,7 +23,7 @@ RATE_PER_S, DURATION_S = 60, 8
 def experiment(folder: Path, name: str, method: list[dict[str, Any]]) -> str:
     """Write an experiment, and the file of the platform that it names: the shipped one under another name."""
     (folder / f"{name}.yaml").write_text(f"extends: {PLATFORM}\nname: {name}\n")
-    load = {"rate_per_s": RATE_PER_S, "duration_s": DURATION_S, "settle_s": 2, "drain_deadline_s": 60}
+    load = {"rate_per_s": RATE_PER_S, "duration_s": DURATION_S, "settle_s": 2, "drain_deadline_s": 120}
     path = write_experiment(folder, method, platform=f"{name}.yaml", **load)
     content = json.loads(path.read_text()) | {"title": name}
     path.write_text(json.dumps(content))
