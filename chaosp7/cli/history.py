@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from chaosp7.report.files import write_text
+from chaosp7.report.sentences import plural
 from chaosp7.suite.history import Trend, recent, trends
 from chaosp7.suite.history_chart import seconds_of
 from chaosp7.suite.history_page import page
@@ -38,7 +39,7 @@ def history(reports: Path) -> None:
         _print(trend)
     for problem in problems:
         click.echo(problem, err=True)
-    click.echo(f"{len(runs)} runs: {index}", err=True)
+    click.echo(f"{plural(len(runs), 'run')}: {index}", err=True)
 
 
 def _print(trend: Trend) -> None:
@@ -49,10 +50,8 @@ def _print(trend: Trend) -> None:
         late = recent(trend, tier)
         if late is not None:
             words = [seconds_of(s) for s in (one.seconds, late.median_s, late.least_s, late.greatest_s)]
-            click.echo(
-                f"  {tier}: {words[0]} ± {one.uncertainty_s:.2f}, "
-                f"median of {late.n}: {words[1]} ({words[2]} to {words[3]})"
-            )
+            before = f", median of {late.n}: {words[1]} ({words[2]} to {words[3]})" if late.n > 1 else ""
+            click.echo(f"  {tier}: {words[0]} ± {one.uncertainty_s:.2f}{before}")
     if last.regressions:
         click.echo(f"  REGRESSION: slower than the runs before allow: {', '.join(last.regressions)}")
     elif not last.judged:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
+from chaosp7.cli.tables import print_table
 from chaosp7.errors import ConfigError
 from chaosp7.suite.examine import Examined, examine
 
@@ -68,11 +68,17 @@ def _plain(one: Examined) -> dict[str, Any]:
 def _print(found: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("TITLE", "FAULTS", "BUDGET", "ABOUT", "PLATFORM"):
-        table.add_column(column, justify="right" if column == "ABOUT" else "left")
+        # A title is what is typed next: it isn't cut off.
+        table.add_column(
+            column,
+            justify="right" if column == "ABOUT" else "left",
+            no_wrap=column == "TITLE",
+            overflow="fold",
+        )
     for one in found:
         faults = [f"{fault['kind']} {fault['target']}" for fault in one["faults"]]
         untold = one["faults_expected"] - len(faults)
-        faults += [f"{untold} told only by a running platform"] if untold > 0 else []
+        faults += [f"{untold} that only a running platform can tell"] if untold > 0 else []
         needs = f"its own: {one['needs_platform']}" if one["needs_platform"] else "any"
         row = (
             one["title"],
@@ -81,11 +87,10 @@ def _print(found: list[dict[str, Any]]) -> None:
             f"{one['expected_s']:.0f} s",
         )
         table.add_row(*(cell.replace("[", r"\[") for cell in (*row, needs)))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 240)
+    print_table(table)
 
 
 def _budget(budget: dict[str, Any]) -> str:
-    parts = [f"{budget['recovery_s']:g} s"] if budget["recovery_s"] is not None else []
-    parts += [f"{key} {value}" for key, value in budget.items() if key != "recovery_s" and value]
-    return ", ".join([*parts, "else 0"])
+    limit = [f"{budget['recovery_s']:g} s"] if budget["recovery_s"] is not None else []
+    allowed = [f"{key} {value}" for key, value in budget.items() if key != "recovery_s" and value]
+    return ", ".join([*limit, *allowed, f"nothing {'else ' if allowed else ''}lost or wrong"])

@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from chaosp7.cli.progress import provisioning_lines, status_lines
+from chaosp7.cli.tables import print_table
 from chaosp7.embedded.logtail import last_lines
 from chaosp7.errors import NotRunningError, PlatformError
 from chaosp7.platform.driver import Driver, Phase, PlatformStatus, ServiceStatus
@@ -192,6 +192,4 @@ def _print(driver: Driver, now: PlatformStatus) -> None:
             driver.endpoint(name),
             service.detail.replace("[", r"\["),
         )
-    console = Console()
-    # A pipe has no width to fit into: who reads it wants whole lines.
-    console.print(table, width=None if console.is_terminal else 240)
+    print_table(table)

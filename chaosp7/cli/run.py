@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ from chaosp7.errors import ConfigError, RunError
 from chaosp7.suite.codes import EXIT_CODES
 
 if TYPE_CHECKING:
+    from chaosp7.platform.model import Platform
     from chaosp7.suite.view import View
 
 __all__ = ["run"]
@@ -59,7 +63,7 @@ def run(
     from chaosp7.suite.runner import SuiteRunner  # noqa: PLC0415
 
     formats = {"junit": junit, "json": as_json, "markdown": markdown}
-    env = _platform(platform, parallel)
+    env = _platform(platform, files, parallel)
     reports = reports.absolute()
     suite = SuiteRecord(
         suite_id=f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%f')[:-3]}-suite",
@@ -103,16 +107,34 @@ def _view() -> View:
     return LiveView(console)
 
 
-def _platform(name: str | None, parallel: int) -> dict[str, str]:
+def _platform(name: str | None, files: Sequence[str], parallel: int) -> dict[str, str]:
     """Return the platform as each run's environment has it; one that can't be there twice is refused."""
-    from chaosp7.platform.loader import PLATFORM_ENV, load  # noqa: PLC0415
+    from chaosp7.platform.loader import PLATFORM_ENV, load  # noqa: PLC0415 - keeps `--help` quick
 
     if name is None and parallel == 1:
         return {}
     model = load(name)
-    if parallel > 1 and model.driver != "process":
-        raise ConfigError(f"--parallel: platform {model.name} is in containers, and there is only one of it")
+    if parallel > 1:
+        for one in (model, *_own_platforms(files)):
+            if one.driver != "process":
+                raise ConfigError(
+                    f"--parallel: platform {one.name} is in containers, and there is only one of it"
+                )
     return {PLATFORM_ENV: str(model.path.absolute())}
+
+
+def _own_platforms(files: Sequence[str]) -> list[Platform]:
+    """Return the platforms that experiments name themselves; what is wrong with one is for its run to say."""
+    from chaosp7.suite.examine import examine  # noqa: PLC0415
+
+    found = []
+    logging.getLogger("chaostoolkit").setLevel(logging.CRITICAL)
+    for file in files:
+        with suppress(ConfigError):
+            examined = examine(file)
+            if examined.own_platform is not None:
+                found.append(examined.model)
+    return found
 
 
 def _now() -> str:

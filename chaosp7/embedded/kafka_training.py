@@ -17,7 +17,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer
 
 from chaosp7.embedded import kafka, topics
-from chaosp7.embedded.recipes import Tools
+from chaosp7.embedded.tools import Tools
 from chaosp7.errors import ProvisionError
 from chaosp7.platform.ports import HOST
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaosp7.embedded.kafka import KafkaParts
-from chaosp7.embedded.recipes import RECIPES, Recipe, Tools, find_java, kafka_archive
+from chaosp7.embedded.recipes import RECIPES, Recipe, find_java, kafka_archive
+from chaosp7.embedded.tools import Tools
 from chaosp7.errors import ChaosP7Error, ProvisionError
 
 __all__ = ["ALL", "COLD", "NEEDED", "Parts", "Progress", "missing", "parts"]

@@ -70,11 +70,16 @@ def markdown(runs: Sequence[RunRecord]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def failure_cells(runs: Sequence[RunRecord]) -> tuple[str, str, str]:
-    """Return actual recovery, data loss and status of one experiment's runs."""
+def failure_cells(runs: Sequence[RunRecord], unit: str = "s") -> tuple[str, str, str]:
+    """Return actual recovery, data loss and status of one experiment's runs.
+
+    Args:
+        runs: of one experiment.
+        unit: what stands behind a number of seconds; the tracker has no space there.
+    """
     if not runs:
         return "--", "--", PENDING
-    return _recovery(runs), _loss(runs), _status(runs)
+    return _recovery(runs, unit), _loss(runs), _status(runs)
 
 
 def expected(runs: Sequence[RunRecord]) -> str:
@@ -83,33 +88,35 @@ def expected(runs: Sequence[RunRecord]) -> str:
     return " or ".join(f"{b:g}s" for b in sorted(b for b in budgets if b is not None)) or "N/A"
 
 
-def _recovery(runs: Sequence[RunRecord]) -> str:
+def _recovery(runs: Sequence[RunRecord], unit: str) -> str:
     times = [t for run in runs if (t := recovery_of_run_s(run.evidence)) is not None]
     if not times:
         return "not measured" if any(r.evidence and r.evidence.faults for r in runs) else "--"
     if len(times) == 1:
-        return seconds(times[0]) + _offload(runs)
-    low, high, most = (quantile(times, share) for share in (0.5, 0.95, 1.0))
-    return f"{seconds(low)} / {seconds(high)} / {seconds(most)} (n = {len(times)})" + _offload(runs)
+        return seconds(times[0], unit) + _offload(runs, unit)
+    low, high, most = (seconds(quantile(times, share), unit) for share in (0.5, 0.95, 1.0))
+    return f"{low} / {high} / {most} (n = {len(times)})" + _offload(runs, unit)
 
 
-def _offload(runs: Sequence[RunRecord]) -> str:
+def _offload(runs: Sequence[RunRecord], unit: str) -> str:
     """Return how an offload that failed during a fault went on after it."""
     hit = [report for run in runs if run.evidence for report in run.evidence.offload if report.failures]
     if not hit:
         return ""
     times = [report.resumed_s for report in hit if report.resumed_s is not None]
-    gone_on = f"offload goes on {seconds(max(times))} after healing" if times else "offload doesn't go on"
+    gone_on = (
+        f"offload goes on {seconds(max(times), unit)} after healing" if times else "offload doesn't go on"
+    )
     if len(hit) > 1:
         gone_on += f" at the latest in {len(times)} of {len(hit)}" if times else f", {len(hit)} times"
     return f"; {gone_on}, {sum(report.retries for report in hit):,} retries"
 
 
-def seconds(time_s: float) -> str:
+def seconds(time_s: float, unit: str = "s") -> str:
     """Return a recovery time in words."""
     if math.isinf(time_s):
         return "not recovered"
-    return "never stale" if time_s == 0 else f"{time_s:.2f}s"
+    return "never stale" if time_s == 0 else f"{time_s:.2f}{unit}"
 
 
 def _loss(runs: Sequence[RunRecord]) -> str:

@@ -16,6 +16,7 @@ from chaosp7.report.stats import (
     recovery_of_run_s,
 )
 from chaosp7.run.evidence import Evidence, RecoveryReport
+from chaosp7.run.in_time import unseen
 from chaosp7.run.slowest import slowest
 from chaosp7.run.verdict import Verdict
 
@@ -85,9 +86,10 @@ def suite_row(key: str, name: str, runs: Sequence[RunRecord]) -> SuiteRow:
     budgets = sorted(
         {b for run in runs if run.evidence and (b := run.evidence.budget.recovery_s) is not None}
     )
-    recovery, loss, _ = failure_cells(runs)
+    recovery, loss, _ = failure_cells(runs, unit=" s")
     most = max((t for times in recoveries(runs).values() for t, _ in times), default=None)
-    share = None if most is None or not budgets or math.isinf(most) else min(1.0, most / budgets[0])
+    untold = any(run.evidence and unseen(run.evidence) for run in runs)
+    share = None if most is None or not budgets or math.isinf(most) or untold else min(1.0, most / budgets[0])
     return SuiteRow(
         key=key,
         name=name,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from chaosp7.report.records import RunRecord
 from chaosp7.report.stats import at_source, lost_beyond_source, quantile, recovery_of_run_s
+from chaosp7.run.in_time import unseen
 from chaosp7.run.slowest import slowest
 from chaosp7.run.verdict import Verdict
 
@@ -60,6 +61,8 @@ def _recovered(run: RunRecord) -> list[str]:
     never = [tier for tier, report in worst.items() if report.outcome not in ("recovered", "never-stale")]
     if never:
         return [f"Not seen to recover: {', '.join(never)}{budget}."]
+    if hidden := unseen(evidence):
+        return [f"Nobody can tell how long this was stale: {', '.join(hidden)}{budget}."]
     times = [report for report in worst.values() if report.recovery_s is not None]
     if not times:
         return ["No tier ever went stale."]

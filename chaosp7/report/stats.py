@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from chaosp7.report.records import RunRecord
 from chaosp7.run.evidence import Evidence
+from chaosp7.run.in_time import unseen
 from chaosp7.run.slowest import slowest
 
 __all__ = ["at_source", "lost_beyond_source", "quantile", "recoveries", "recovery_of_run_s"]
@@ -22,9 +23,10 @@ def recovery_of_run_s(evidence: Evidence | None) -> float | None:
     """Return when the slowest tier was fresh again, seconds from the fault's verified start.
 
     Returns:
-        0 if none went stale, infinity if one wasn't seen to recover; None if nothing was measured.
+        0 if none went stale, infinity if one wasn't seen to recover; None if nothing was measured, or a tier
+        may have been stale unseen for longer than it may.
     """
-    if evidence is None or not evidence.recovery:
+    if evidence is None or not evidence.recovery or unseen(evidence):
         return None
     return max(
         0.0 if r.outcome == "never-stale" else math.inf if r.recovery_s is None else r.recovery_s

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chaosp7.run.evidence import RecoveryReport
+from chaosp7.run.evidence import Evidence, RecoveryReport
 
-__all__ = ["in_time"]
+__all__ = ["in_time", "unseen"]
 
 
 def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
@@ -25,3 +25,14 @@ def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
         case "never-stale":
             return True if report.uncertainty_s <= limit_s else None
     return report.recovery_s is not None and report.recovery_s + report.uncertainty_s <= limit_s
+
+
+def unseen(evidence: Evidence) -> list[str]:
+    """Return the tiers that nobody saw stale, but that may have been so for longer than the budget allows."""
+    limit_s = evidence.budget.recovery_s
+    found = (
+        report.tier
+        for report in evidence.recovery
+        if limit_s is not None and report.outcome == "never-stale" and in_time(report, limit_s) is None
+    )
+    return list(dict.fromkeys(found))

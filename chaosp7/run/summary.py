@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chaosp7.run.evidence import Evidence, LostRange, RecoveryReport
+from chaosp7.run.in_time import unseen
 from chaosp7.run.slowest import slowest
 
 __all__ = ["print_summary", "sentence"]
@@ -50,6 +51,8 @@ def sentence(evidence: Evidence) -> str:
         times = ", ".join(f"{r.tier} after {_seconds(r)}" for r in recovered)
         of = f" after the worst of {len(evidence.faults)} faults" if len(evidence.faults) > 1 else ""
         parts.append(f"Fresh again{of}: {times}{limit}.")
+    elif hidden := unseen(evidence):
+        parts.append(f"Nobody can tell how long this was stale: {', '.join(hidden)}.")
     elif evidence.recovery and all(r.outcome == "never-stale" for r in evidence.recovery):
         parts.append("No tier ever went stale.")
     if evidence.tiers and evidence.load:

@@ -88,6 +88,8 @@ def judge(journal: Mapping[str, Any], findings: Findings) -> Judgement:
         nothing speaks against it and every tier was accounted for.
     """
     reasons = [
+        # First: what else failed is often but a consequence of them.
+        *((Verdict.ERROR, error) for error in findings.errors),
         *_from_journal(journal, findings),
         *_from_faults(findings, ended_early=_ended_early(journal)),
         *_from_measurement(findings, journal),
@@ -125,9 +127,18 @@ def _from_journal(journal: Mapping[str, Any], findings: Findings) -> _Reasons:
         for step in journal.get(section) or ():
             cut_short = "status" not in step and status in _ENDED_EARLY
             if step.get("status") != "succeeded" and not cut_short:
-                why = str((step.get("exception") or ["it never ended"])[-1]).strip()
+                why = _why(step, "it never ended")
                 if not any(_told_by(fault, why) for fault in findings.faults):
                     yield Verdict.ERROR, f"{step['activity']['name']}: {why}"
+
+
+#: Chaos Toolkit puts its own exception around one that is that already, and the name in front again.
+_CARRIER = "chaoslib.exceptions.ActivityFailed: "
+
+
+def _why(step: Mapping[str, Any], otherwise: str) -> str:
+    """Return the last line of what an activity raised, without the names of what only carried it."""
+    return str((step.get("exception") or [otherwise])[-1]).strip().replace(_CARRIER, "")
 
 
 def _told_by(fault: FaultRecord, why: str) -> bool:
@@ -144,7 +155,7 @@ def _unmet(state: Mapping[str, Any] | None) -> Iterator[str]:
     for probe in probes:
         name = probe["activity"]["name"]
         if probe.get("status") != "succeeded":
-            yield f"{name} failed: {str((probe.get('exception') or ['no reason given'])[-1]).strip()}"
+            yield f"{name} failed: {_why(probe, 'no reason given')}"
         elif not probe.get("tolerance_met"):
             yield f"{name}: got {probe.get('output')!r}"
     if not probes:
@@ -167,8 +178,6 @@ def _from_faults(findings: Findings, *, ended_early: bool) -> _Reasons:
 
 
 def _from_measurement(findings: Findings, journal: Mapping[str, Any]) -> _Reasons:
-    for error in findings.errors:
-        yield Verdict.ERROR, error
     # A run that ended early has said so above; its load and account are rightly missing.
     if not _ended_early(journal):
         if findings.load is None or findings.load.messages == 0:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from chaosp7.errors import ConfigError
-from chaosp7.suite.record import SUITE_FILE, RunRecord, read_suite
+from chaosp7.suite.record import SUITE_FILE, SuiteRun, read_suite
 
 __all__ = ["durations_so_far", "expected_s"]
 
@@ -30,7 +30,7 @@ def durations_so_far(reports: Path) -> dict[str, list[float]]:
     return found
 
 
-def expected_s(record: RunRecord, so_far: dict[str, list[float]]) -> float | None:
+def expected_s(record: SuiteRun, so_far: dict[str, list[float]]) -> float | None:
     """Return how long a run will take; None if nothing tells."""
     if last := so_far.get(record.experiment):
         return statistics.median(last[-_LAST:])

@@ -9,12 +9,12 @@ from pathlib import Path
 import yaml
 
 from chaosp7.suite.expect import durations_so_far, expected_s
-from chaosp7.suite.record import RunRecord
+from chaosp7.suite.record import SuiteRun
 
 __all__ = ["records"]
 
 
-def records(files: Sequence[str], repeat: int, reports: Path) -> list[RunRecord]:
+def records(files: Sequence[str], repeat: int, reports: Path) -> list[SuiteRun]:
     """Return the runs in order: all experiments, then all of them again.
 
     Args:
@@ -23,11 +23,11 @@ def records(files: Sequence[str], repeat: int, reports: Path) -> list[RunRecord]
         reports: where earlier runs tell how long they took.
     """
     so_far = durations_so_far(reports)
-    firsts = [RunRecord(experiment=_title(Path(file)), file=file, repetition=1) for file in files]
+    firsts = [SuiteRun(experiment=_title(Path(file)), file=file, repetition=1) for file in files]
     for record in firsts:
         record.expected_s = expected_s(record, so_far)
     return [
-        RunRecord(experiment=r.experiment, file=r.file, repetition=n, expected_s=r.expected_s)
+        SuiteRun(experiment=r.experiment, file=r.file, repetition=n, expected_s=r.expected_s)
         for n in range(1, repeat + 1)
         for r in firsts
     ]

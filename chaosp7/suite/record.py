@@ -9,13 +9,13 @@ import msgspec
 from chaosp7.errors import ConfigError
 from chaosp7.whole_file import write_whole
 
-__all__ = ["SUITE_FILE", "RunRecord", "SuiteRecord", "read_suite", "write_suite"]
+__all__ = ["SUITE_FILE", "SuiteRecord", "SuiteRun", "read_suite", "write_suite"]
 
 #: Its name, in the suite's folder.
 SUITE_FILE = "suite.json"
 
 
-class RunRecord(msgspec.Struct, kw_only=True):
+class SuiteRun(msgspec.Struct, kw_only=True):
     """One run of a suite.
 
     Attributes:
@@ -58,7 +58,7 @@ class SuiteRecord(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     parallel: int = 1
     platform: str | None = None
-    runs: list[RunRecord] = []
+    runs: list[SuiteRun] = []
 
 
 def write_suite(suite: SuiteRecord, folder: Path) -> None:

@@ -13,14 +13,14 @@ from chaosp7.report.markdown import markdown as render_markdown
 from chaosp7.report.plain import plain_json
 from chaosp7.report.records import read_run
 from chaosp7.run.verdict import Verdict
-from chaosp7.suite.record import RunRecord
+from chaosp7.suite.record import SuiteRun
 
 __all__ = ["render"]
 
 _FORMATS = {"html": render_html, "markdown": render_markdown, "junit": render_junit, "json": plain_json}
 
 
-def render(runs: Sequence[RunRecord], reports: Path, files: Sequence[tuple[str, Path | None]]) -> list[Path]:
+def render(runs: Sequence[SuiteRun], reports: Path, files: Sequence[tuple[str, Path | None]]) -> list[Path]:
     """Write the reports over the runs of a suite that have begun.
 
     A run that left nothing is among them: the suite knows of it, and what it says of a run counts.

@@ -13,7 +13,7 @@ from chaosp7.run.folder import folder_name
 from chaosp7.suite.interrupts import Interrupts
 from chaosp7.suite.outcome import JOURNAL, read_outcome
 from chaosp7.suite.process import OUTPUT, RunProcess, watchdog_of
-from chaosp7.suite.record import RunRecord, SuiteRecord, write_suite
+from chaosp7.suite.record import SuiteRecord, SuiteRun, write_suite
 from chaosp7.suite.view import Row, View
 
 __all__ = ["SuiteRunner"]
@@ -101,7 +101,7 @@ class SuiteRunner:
         self._active.append(_Active(row, process, lane))
         write_suite(self.suite, self.folder)
 
-    def _repeated(self, record: RunRecord) -> bool:
+    def _repeated(self, record: SuiteRun) -> bool:
         return any(other.file == record.file and other is not record for other in self.suite.runs)
 
     def _look(self, active: _Active, interrupts: Interrupts) -> None:
@@ -134,7 +134,7 @@ class SuiteRunner:
             time.sleep(_LOOK_EVERY_S)
 
 
-def _make_folder(reports: Path, record: RunRecord, *, numbered: bool) -> Path:
+def _make_folder(reports: Path, record: SuiteRun, *, numbered: bool) -> Path:
     suffix = f"-{record.repetition}" if numbered else ""
     for _ in range(100):
         folder = reports / (folder_name(record.experiment) + suffix)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chaosp7.run.status import Stage, Status
-from chaosp7.suite.record import RunRecord
+from chaosp7.suite.record import SuiteRun
 
 __all__ = ["AFTER_LOAD", "Row", "View", "clock_text", "fault_text", "tiers_text"]
 
@@ -32,7 +32,7 @@ class Row:
         elapsed_s: since it began; None if it hasn't.
     """
 
-    record: RunRecord
+    record: SuiteRun
     status: Status | None = None
     elapsed_s: float | None = None
 

@@ -68,6 +68,15 @@ def test_all_shipped_experiments_are_right_and_listed(tmp_path: Path) -> None:
     full = next(one for one in listed if one["title"] == "disk-full")
     assert full["needs_platform"] == "embedded-small-disk"
     assert not (tmp_path / "state").exists()
+    rows = chaosp7(tmp_path, "list", *files).stdout.splitlines()
+    by_title = {row.split()[0]: " ".join(row.split()) for row in rows}
+    assert {
+        path.stem for path in EXPERIMENTS
+    } <= by_title.keys()  # none is cut off where there is no terminal
+    assert by_title["redpanda-restart"].startswith(
+        "redpanda-restart restart redpanda 10 s, nothing lost or wrong"
+    )
+    assert "missed_at_source 1000, unacknowledged 50, nothing else lost" in by_title["feed-handler-crash"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +110,9 @@ def test_another_platform_s_services_count(tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(PLATFORM.read_text().replace(HANDLER, "another-handler"))
     assert chaosp7(tmp_path, "validate", right).returncode == 0
-    assert chaosp7(tmp_path, "validate", right, "--platform", "other.yaml").returncode == 1
+    for command in ("validate", "plan"):
+        done = chaosp7(tmp_path, command, right, "--platform", "other.yaml")
+        assert (done.returncode != 0, f"unknown service '{HANDLER}'" in done.stderr) == (True, True), done
 
 
 def test_two_runs_are_compared_as_text_and_as_json(tmp_path: Path) -> None:

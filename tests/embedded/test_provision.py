@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from chaosp7.embedded import provision, recipes
-from chaosp7.embedded.recipes import Recipe, Tools
+from chaosp7.embedded.recipes import Recipe
+from chaosp7.embedded.tools import Tools
 from chaosp7.errors import ProvisionError
 
 
@@ -111,7 +112,11 @@ def test_one_failure_ends_the_other_tools(
     cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pid = tmp_path / "pid"
-    slow = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    # Whole when it is there: who waits for it ends this one at once.
+    slow = (
+        f"import os, time; open({str(pid)!r} + '-', 'w').write(str(os.getpid())); "
+        f"os.rename({str(pid)!r} + '-', {str(pid)!r}); time.sleep(60)"
+    )
     failing = (
         f"import os, time\nwhile not os.path.exists({str(pid)!r}): time.sleep(0.01)\nraise SystemExit(1)"
     )

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +17,31 @@ __all__ = ["Outsider", "build_wheel"]
 
 @dataclass(frozen=True, slots=True)
 class Outsider:
-    """An environment with the wheel in it, and beside it what these tests have installed, save chaosp7."""
+    """An environment with the wheel in it, and beside it packages that are installed elsewhere, save chaosp7."""
 
     folder: Path
 
     @classmethod
-    def install(cls, folder: Path, wheel: Path) -> Outsider:
-        """Make the environment."""
-        venv.create(folder, symlinks=True)
+    def install(
+        cls, folder: Path, wheel: Path, base: Path | None = None, beside: Path | None = None
+    ) -> Outsider:
+        """Make the environment.
+
+        Args:
+            folder: to be made.
+            wheel: of this repository.
+            base: the Python that it is of; else the one of these tests.
+            beside: where the packages are; else those of these tests.
+        """
+        make = [str(base or sys.executable), "-m", "venv", "--without-pip", str(folder)]
+        subprocess.run(make, check=True, timeout=120)
         outsider = cls(folder)
         command = [sys.executable, "-m", "pip", "--python", str(outsider.python), "install", "--quiet"]
         options = ["--disable-pip-version-check", "--no-index", "--no-deps", str(wheel)]
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         # A path file's lines are paths only: the development installation's own path file isn't read.
-        (outsider.site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        (outsider.site / "others.pth").write_text(f"{beside or sysconfig.get_path('purelib')}\n")
         return outsider
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import gc
+import importlib
 import importlib.abc
 import importlib.util
 import os
@@ -311,7 +312,12 @@ def kill_by_import(module: str, path: Path, mutant: Mutant, files: Sequence[str]
             profile()
             patch(module, path, mutant)
             one = _One()
-            status = pytest.main(arguments(files), plugins=[one])
+            try:
+                # Here and not in a test: pytest's own importer of what plugins are made of would be asked first.
+                importlib.import_module(module)
+                status = pytest.main(arguments(files), plugins=[one])
+            except Exception:  # noqa: BLE001 - whatever it is, the module can't be used
+                status = 1
             code = 0 if status == 0 else 1
             os.write(into, (one.killer or "import" if code else "").encode())
         finally:

@@ -1,6 +1,7 @@
 """What a run left is told as it is: nothing missing, broken or cut short is ever passed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from chaosp7.report.model import page
 from chaosp7.report.records import find_runs
 from chaosp7.run import evidence as ev
 from chaosp7.run import series as se
+from chaosp7.run.summary import sentence
 from chaosp7.run.verdict import Verdict
 
 
@@ -39,10 +41,28 @@ def test_a_good_run_is_passed_and_told_in_numbers(tmp_path: Path) -> None:
     shown = page([run])
     assert shown.verdict is Verdict.PASSED
     assert 4 <= len(shown.figures) <= 6
+    (row,) = shown.rows
+    assert re.fullmatch(r"\d\.\d\d s", row.recovery)
     assert "20,000 messages 0 were lost" in shown.sentence
     (experiment,) = shown.experiments
     assert [stage.there for stage in experiment.stages] == [20_000] * 6
     assert experiment.chart
+
+
+def test_a_tier_that_may_have_been_stale_unseen_was_not_never_stale(tmp_path: Path) -> None:
+    for uncertainty_s, told in ((10.0, "No tier ever went stale."), (27.3, "Nobody can tell how long")):
+        recovery = [
+            msgspec.structs.replace(one, outcome="never-stale", recovery_s=None, uncertainty_s=uncertainty_s)
+            for one in evidence().recovery
+        ]
+        shown = page([read_run(save(tmp_path / f"{uncertainty_s}", changed(recovery=recovery)))])
+        assert told in shown.sentence
+        (row,) = shown.rows
+        assert (row.recovery, row.share) == (
+            ("never stale", 0) if uncertainty_s == 10 else ("not measured", None)
+        )
+        assert (shown.figures[1].value == "0.00") == (uncertainty_s == 10)
+        assert told in sentence(changed(recovery=recovery))
 
 
 def test_a_loss_is_told_at_its_tier_with_its_ranges(tmp_path: Path) -> None:

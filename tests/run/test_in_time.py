@@ -1,9 +1,11 @@
 """In time is what is known to be; what nobody can tell is neither in time nor late."""
 
+import msgspec
 import pytest
 
-from chaosp7.run.evidence import RecoveryReport
-from chaosp7.run.in_time import in_time
+from chaosp7.run.evidence import Budget, RecoveryReport
+from chaosp7.run.in_time import in_time, unseen
+from tests.suite.evidences import evidence
 
 
 def report(
@@ -32,6 +34,7 @@ def report(
     [
         ("recovered", 9.0, 1.0, 8.0, True),
         ("recovered", 9.0, 1.1, 8.0, False),
+        ("recovered", None, 0.1, 8.0, False),
         ("never-stale", None, 10.0, None, True),
         ("never-stale", None, 10.1, None, None),
         ("not-recovered", None, 0.1, 10.0, None),
@@ -48,3 +51,19 @@ def test_a_limit_of_ten_seconds(
     told: bool | None,
 ) -> None:
     assert in_time(report(outcome, recovery_s, uncertainty_s, last_stale_s), 10.0) is told
+
+
+def test_unseen_are_the_tiers_that_may_have_been_stale_for_longer_than_the_budget() -> None:
+    reports = [
+        report("never-stale", None, 10.0),
+        report("never-stale", None, 10.1),
+        report("never-stale", None, 10.2),
+        report("recovered", 9.0, 1.0, 8.0),
+        report("not-recovered", None, 0.1, None),
+        report("not-measured", None, 0.0),
+    ]
+    names = ("seen", "unseen", "unseen", "recovered", "not-recovered", "not-measured")
+    named = [msgspec.structs.replace(one, tier=name) for one, name in zip(reports, names, strict=True)]
+    budgeted = msgspec.structs.replace(evidence(recoveries=named), budget=Budget(recovery_s=10))
+    assert unseen(budgeted) == ["unseen"]
+    assert unseen(msgspec.structs.replace(budgeted, budget=Budget())) == []

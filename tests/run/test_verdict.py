@@ -198,6 +198,26 @@ def test_a_journal_without_steady_states_or_steps_is_judged_by_the_rest() -> Non
     assert judge({"status": "completed", "steady_states": {"before": None}}, GOOD).verdict is Verdict.PASSED
 
 
+def test_a_tier_that_may_have_been_stale_unseen_for_longer_than_its_budget_is_an_error() -> None:
+    unseen = recovery(outcome="never-stale", recovery_s=None, uncertainty_s=10.1)
+    reason = "topic: may have been stale unseen until 10.1 s: it was looked at too rarely"
+    assert judged(findings(recovery=unseen)) == (Verdict.ERROR, (reason,))
+    seen = recovery(outcome="never-stale", recovery_s=None, uncertainty_s=10.0)
+    assert judged(findings(recovery=seen)) == (Verdict.PASSED, ())
+    unmeasured = recovery(outcome="not-measured", recovery_s=None)
+    assert judged(findings(recovery=unmeasured))[1] == ("topic: recovery wasn't measured",)
+
+
+def test_what_the_run_itself_could_not_do_is_told_before_what_followed_from_it() -> None:
+    carried = "chaoslib.exceptions.ActivityFailed: " * 2 + "no broker\n"
+    steps = [{"status": "failed", "activity": {"name": "start"}, "exception": ["Traceback", carried]}]
+    verdict, reasons = judged(findings(errors=["Docker doesn't answer"]), rollbacks=steps)
+    assert (verdict, reasons) == (Verdict.ERROR, ("Docker doesn't answer", "start: no broker"))
+    probe = {"activity": {"name": "fresh"}, "status": "failed", "exception": [carried]}
+    _, reasons = judged(GOOD, **steady("after", [probe]))
+    assert reasons == ("steady state after the method: fresh failed: no broker",)
+
+
 def test_the_last_line_of_an_exception_is_the_reason_and_a_step_without_an_end_says_so() -> None:
     steps = [
         {"status": "failed", "activity": {"name": "a"}, "exception": ["Traceback", "E: no\n"]},

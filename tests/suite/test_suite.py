@@ -115,6 +115,10 @@ def test_a_parallel_run_has_a_state_folder_of_its_own(tmp_path: Path) -> None:
 def test_platforms_in_containers_are_not_there_twice(tmp_path: Path) -> None:
     done = run_suite(tmp_path, experiment(tmp_path, "x"), "--parallel", "2", "--platform", "embedded-docker")
     assert (done.returncode, "only one of it" in done.stderr) == (2, True)
+    write_experiment(tmp_path, [], platform="embedded-docker").rename(tmp_path / "own.json")
+    done = run_suite(tmp_path, experiment(tmp_path, "x"), "own.json", "--parallel", "2")
+    assert (done.returncode, "embedded-docker is in containers" in done.stderr) == (2, True)
+    assert not (tmp_path / "reports").exists()
 
 
 def start(folder: Path, state: Path, *arguments: str) -> subprocess.Popen[bytes]:
