@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from chaosp7.embedded import plan_model
-from chaosp7.embedded.plan import build, prepare, wanted_ports
+from chaosp7.embedded.plan import build, needed_parts, prepare, wanted_ports
 from chaosp7.embedded.plan_model import Plan
 from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
@@ -130,3 +132,34 @@ def test_a_missing_or_damaged_plan_is_an_error(tmp_path: Path, content: str | No
 def test_names_that_are_no_folders_are_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         StateDir.of(name)
+
+
+def test_the_offload_reaches_each_server_by_its_link_and_the_catalog_the_store_directly(
+    parts: Parts, tmp_path: Path
+) -> None:
+    cold = load("embedded-cold")
+    plan = _plan(cold, parts, tmp_path)
+
+    def proxy(server: str) -> str:
+        return f"127.0.0.1:{plan.links[f'offload->{server}'].listen_port}"
+
+    assert _argument(plan, "offload", "--clickhouse") == proxy("clickhouse")
+    assert _argument(plan, "offload", "--catalog") == f"http://{proxy('catalog')}"
+    assert _argument(plan, "offload", "--object-store") == proxy("minio")
+    store = plan.services["minio"]
+    assert _argument(plan, "catalog", "--object-store") == f"127.0.0.1:{store.ports['main']}"
+    assert set(plan.services["offload"].after) == {"clickhouse", "minio", "catalog", "toxiproxy"}
+    plan.state.prepare(keep_data=False)
+    prepare(plan, parts)
+    assert (plan.state.data("minio") / "store" / "lake").is_dir()
+
+
+def test_the_object_stores_server_is_asked_for_only_where_there_is_one(platform: Platform) -> None:
+    assert needed_parts(platform) == ("kafka", "toxiproxy")
+    assert needed_parts(load("embedded-cold")) == ("kafka", "toxiproxy", "versitygw")
+
+
+def test_a_platform_without_a_cold_tier_needs_no_pyiceberg() -> None:
+    modules = "chaosp7.cli, chaosp7.embedded.plan, chaosp7.platform.bring_up, chaosp7.embedded.lake"
+    code = f"import {modules}, sys; sys.exit('pyiceberg' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

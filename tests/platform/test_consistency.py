@@ -27,3 +27,13 @@ def test_a_clock_can_be_turned_only_where_it_is_seen_to_be(
     model = msgspec.structs.replace(model, driver=driver, services={**model.services, service: turned})
     found = [where for where, _ in inconsistencies(model)]
     assert found == ([] if allowed else [("services", service, "adjustable_clock")])
+
+
+@pytest.mark.parametrize("left_out", ["minio", "catalog", "offload"])
+def test_a_cold_tier_is_whole_or_not_there(left_out: str) -> None:
+    model = load("embedded-cold")
+    assert list(inconsistencies(model)) == []
+    services = {name: one for name, one in model.services.items() if name != left_out}
+    links = {name: one for name, one in model.links.items() if left_out not in (one.client, one.server)}
+    found = list(inconsistencies(msgspec.structs.replace(model, services=services, links=links)))
+    assert [where for where, _ in found] == [("services",)]

@@ -139,15 +139,22 @@ class Watcher:
         self.looks = 0
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        assert not self.wrong, self.wrong[:5]
+        assert self.looks
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after a last look; `wrong` says what was wrong."""
         self._stop.set()
         self._thread.join(60)
         assert not self._thread.is_alive()
-        assert not self.wrong, self.wrong[:5]
-        assert self.looks
 
     def _run(self) -> None:
         catalog = self._opened()
