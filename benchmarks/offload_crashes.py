@@ -88,6 +88,18 @@ def per_feed(
     return Counter(zip(*columns, strict=True)), Counter(found)
 
 
+def orphans(catalog: Catalog, store: Path) -> int:
+    """Return how many data files no snapshot names: of tries that ended between write and commit."""
+    count = 0
+    for name in ("silver_trades", "ohlcv"):
+        named = {
+            Path(task.file.file_path).name for task in catalog.load_table(("cold", name)).scan().plan_files()
+        }
+        folder = store / "store" / lake.BUCKET / "warehouse" / "cold" / name / "data"
+        count += len({path.name for path in folder.glob("*.parquet")} - named)
+    return count
+
+
 def caught_up(driver: Driver, clickhouse: ClickHouse, sent: int) -> bool:
     """Wait until silver has all that was sent, and Iceberg all of silver's batches."""
     deadline = time.monotonic() + CATCH_UP_S
@@ -142,6 +154,7 @@ def main() -> int:
             whole = caught_up(driver, clickhouse, sent)
             watcher.stop()
             silver, cold = per_feed(opened(), clickhouse)
+            left = orphans(opened(), driver.data_folder("minio"))
             log = StateDir.of(model.name).log("offload").read_text(errors="replace")
         finally:
             driver.down()
@@ -150,6 +163,7 @@ def main() -> int:
     for wrong in watcher.wrong[:20]:
         print(wrong)
     print(f"after {log.count('its watermark was at')} restarts the table was ahead of the watermark")
+    print(f"{left} data files were written and never committed")
     for feed in sorted({key[:2] for key in silver}):
         rows = [
             sum(n for key, n in side.items() if key[:2] == feed) for side in (silver, cold, lost, doubled)

@@ -218,6 +218,27 @@ def test_a_server_that_stands_still_is_not_waited_for_for_ever(
     assert_once(cold, clickhouse)
 
 
+def test_a_clickhouse_that_dies_while_it_is_read_costs_and_doubles_nothing(
+    cold: ColdTier,
+    silver: Silver,
+    clickhouse_process: ClickHouseProcess,
+    offload: OffloadProcess,
+    watcher: Watcher,
+    clickhouse: ClickHouse,
+) -> None:
+    with watcher:
+        offload.signal(signal.SIGSTOP)
+        silver.put(500, batches=10)
+        offload.signal(signal.SIGCONT)
+        clickhouse_process.kill()
+        try:
+            until(lambda: offload.metric("consecutive_failures") >= 2, said=offload.tail)
+        finally:
+            clickhouse_process.start()
+        caught_up(watcher, silver, offload)
+    assert_once(cold, clickhouse)
+
+
 def test_an_increment_is_some_whole_batches_at_most(
     cold: ColdTier, silver: Silver, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
