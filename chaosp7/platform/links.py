@@ -66,15 +66,20 @@ class LinkState:
         name: the link.
         enabled: whether it listens; a disabled one refuses.
         listen_port: where the client connects to.
-        upstream_port: where the server is.
+        upstream: where the server is, or what stands in its place, ``host:port``.
         toxics: by name.
     """
 
     name: str
     enabled: bool
     listen_port: int
-    upstream_port: int
+    upstream: str
     toxics: Mapping[str, Toxic]
+
+    @property
+    def upstream_port(self) -> int:
+        """The port of where it leads."""
+        return int(self.upstream.rpartition(":")[2])
 
     @property
     def clean(self) -> bool:
@@ -129,7 +134,7 @@ class Links:
             lambda: self._server.create(f"{HOST}:{upstream_port}", link, f"{HOST}:{listen_port}", True),
         )
         state = self.state(link)
-        if (state.listen_port, state.upstream_port, state.clean) != (listen_port, upstream_port, True):
+        if (state.listen_port, state.upstream, state.clean) != (listen_port, f"{HOST}:{upstream_port}", True):
             raise NotVerifiedError(f"link {link}: was created, but reads back as {state}")
         return state
 
@@ -154,6 +159,21 @@ class Links:
         proxy = self._proxy(link)
         self._call(f"enable {link}", proxy.enable)
         return self._verified(link, lambda state: state.enabled, "is still disabled")
+
+    def redirect(self, link: str, upstream: str) -> LinkState:
+        """Have a link lead elsewhere; connections that there are end. Can be repeated.
+
+        Args:
+            link: the link.
+            upstream: where it is to lead, ``host:port``.
+
+        Raises:
+            FaultError: if Toxiproxy refuses or doesn't answer.
+            NotVerifiedError: if it doesn't lead there afterwards.
+        """
+        proxy = self._proxy(link)
+        self._call(f"redirect {link}", lambda: proxy.redirect(upstream))
+        return self._verified(link, lambda state: state.upstream == upstream, f"doesn't lead to {upstream}")
 
     def add_toxic(self, link: str, toxic: Toxic) -> LinkState:
         """Put a toxic on a link.
@@ -253,7 +273,7 @@ def _state(proxy: _Proxy) -> LinkState:
         name=proxy.name,
         enabled=proxy.enabled,
         listen_port=int(proxy.listen.rpartition(":")[2]),
-        upstream_port=int(proxy.upstream.rpartition(":")[2]),
+        upstream=proxy.upstream,
         toxics={
             toxic["name"]: Toxic(toxic["type"], toxic["stream"], toxic["attributes"], toxic["toxicity"])
             for toxic in proxy.toxics_read
@@ -315,6 +335,9 @@ class _Proxy(Proxy):  # type: ignore[misc]  # it has no types
 
     def disable(self) -> None:
         self.api.ask("POST", self.path, {"enabled": False})
+
+    def redirect(self, upstream: str) -> None:
+        self.api.ask("POST", self.path, {"upstream": upstream})
 
     def enable(self) -> None:
         self.api.ask("POST", self.path, {"enabled": True})

@@ -71,6 +71,10 @@ class _Names:
     def the_service(self, *_: Any) -> Never:
         _refuse()
 
+    @property
+    def links(self) -> Never:
+        _refuse()
+
 
 class _Nobody:
     def status(self) -> Never:

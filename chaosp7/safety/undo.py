@@ -11,6 +11,7 @@ from chaosp7.embedded import fake_clock
 from chaosp7.embedded.bounded_disk import BALLAST
 from chaosp7.errors import FaultError, HealError, PlatformError
 from chaosp7.platform.driver import Driver, ServiceState
+from chaosp7.platform.links import LinkState
 from chaosp7.platform.model import Part
 from chaosp7.stress.helper import end_helper, helpers
 from chaosp7.stress.throttle import Throttle
@@ -26,10 +27,11 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         op: ``start`` a service that is down, ``resume`` one that is stopped, ``reconnect`` one that is off
-            its networks, ``heal-link``, ``remove-ballast`` from a service's disk, ``lift-throttle`` from it,
-            ``reset-clock`` of a service, or ``end-helper``.
+            its networks, ``heal-link``, ``redirect-link``, ``remove-ballast`` from a service's disk,
+            ``lift-throttle`` from it, ``reset-clock`` of a service, or ``end-helper``.
         target: the service, the link, or the helper's token.
-        settings: (``reconnect``) the service's network settings; (``lift-throttle``) the throttle.
+        settings: (``reconnect``) the service's network settings; (``lift-throttle``) the throttle;
+            (``redirect-link``) where the link leads, ``host:port``.
     """
 
     op: Literal[
@@ -37,6 +39,7 @@ class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "resume",
         "reconnect",
         "heal-link",
+        "redirect-link",
         "remove-ballast",
         "lift-throttle",
         "reset-clock",
@@ -71,6 +74,8 @@ def carry_out_undo(undo: Undo, driver: Driver) -> None:
         (driver.data_folder(undo.target) / BALLAST).unlink(missing_ok=True)
     elif undo.op == "reconnect":
         driver.reconnect(undo.target, undo.settings)
+    elif undo.op == "redirect-link":
+        driver.links.redirect(undo.target, undo.settings)
     else:
         _heal_link(undo.target, driver)
 
@@ -102,8 +107,8 @@ def is_undone(undo: Undo, driver: Driver) -> bool:
         return True  # what doesn't run is neither stopped nor cut
     with suppress(PlatformError, FaultError):
         match undo.op:
-            case "heal-link":
-                undone = driver.links.state(undo.target).clean
+            case "heal-link" | "redirect-link":
+                undone = _link_undone(undo, driver.links.state(undo.target))
             case "remove-ballast":
                 undone = not (driver.data_folder(undo.target) / BALLAST).exists()
             case "reset-clock":
@@ -116,3 +121,7 @@ def is_undone(undo: Undo, driver: Driver) -> bool:
                 undone = not driver.paused(undo.target)
         return undone
     return False
+
+
+def _link_undone(undo: Undo, state: LinkState) -> bool:
+    return state.clean if undo.op == "heal-link" else state.upstream == undo.settings

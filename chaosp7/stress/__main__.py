@@ -1,4 +1,4 @@
-"""``python -m chaosp7.stress``: take CPU time or memory for a while.
+"""``python -m chaosp7.stress``: take CPU time or memory, or answer in a server's place, for a while.
 
 It ends with the thread that started it, at the latest when its own time is over, and by any signal.
 """
@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 
-from chaosp7.stress import cgroup
+from chaosp7.stress import cgroup, refusal
 
 _PR_SET_PDEATHSIG = 1
 _PAGE_BYTES = mmap.PAGESIZE
@@ -55,6 +55,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True, help="end at the latest after so many")
     parser.add_argument("--workers", type=int, default=0, help="cores to keep busy")
     parser.add_argument("--bytes", type=int, default=0, help="memory to take")
+    parser.add_argument("--http-port", type=int, default=0, help="answer HTTP requests there ...")
+    parser.add_argument("--http-status", type=int, default=503, help="... with this status (%(default)s)")
     parser.add_argument("--beside", type=int, help="PID of a process whose cgroups it is to work in")
     arguments = parser.parse_args()
     end_s = time.monotonic() + arguments.seconds
@@ -65,6 +67,8 @@ def main() -> int:
         cgroup.join(arguments.beside)
     _spin(arguments.workers)
     memory = _take(arguments.bytes) if arguments.bytes else None
+    if arguments.http_port:
+        refusal.serve(arguments.http_port, arguments.http_status)
     sys.stdout.write("r")
     sys.stdout.flush()
     time.sleep(max(0.0, end_s - time.monotonic()))

@@ -19,12 +19,14 @@ RECIPES = recipes(PAGE)
 #: What isn't for the platform that experiments run on by themselves.
 PLATFORMS = {
     "chaosp7.actions.crash_at.crash_offload_at": "embedded-cold",
+    "chaosp7.actions.http_errors.answer_errors": "embedded-cold",
     "chaosp7.actions.disk_full.fill_disk": "embedded-small-disk",
     "chaosp7.actions.isolate.isolate_service": "embedded-docker",
 }
 #: What only a running platform can tell.
 UNTOLD = {
     "chaosp7.actions.delete_topic.delete_topic_refused",
+    "chaosp7.actions.http_errors.answer_errors",
     "chaosp7.actions.isolate.isolate_service",
     "chaosp7.actions.pause_leader.pause_leader",
     "chaosp7.actions.slow_disk.slow_disk",
