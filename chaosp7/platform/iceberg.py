@@ -11,20 +11,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 import pyarrow as pa
 import requests
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import NoSuchTableError, RESTError
 from pyiceberg.manifest import DataFile, ManifestContent
 from pyiceberg.table import Table
-from requests.adapters import HTTPAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
 from chaosp7.errors import ConfigError, ReaderError
+from chaosp7.platform.iceberg_catalog import TimedRestCatalog
 from chaosp7.platform.model import IcebergSource
 
 __all__ = [
@@ -35,10 +34,8 @@ __all__ = [
 # Of each file it would say that its texts are coded, which we have asked for.
 logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
 
-_TIMEOUT_S: Final = 5.0
 #: What an object store that doesn't answer may cost, in PyIceberg's words, seconds.
 _PATIENCE: Final = {"s3.connect-timeout": "2.0", "s3.request-timeout": "5.0"}
-
 
 _PLACE: Final = re.compile(r"\{([^{}]+)\}")
 
@@ -96,23 +93,6 @@ def filled_in(source: IcebergSource, endpoint: Callable[[str], str]) -> IcebergS
     )
 
 
-class _Limited(HTTPAdapter):
-    """Gives up on a catalog that is connected and silent; PyIceberg itself waits for ever."""
-
-    def send(self, *args: Any, **more: Any) -> requests.Response:
-        """Send a request, with a time limit where none is set."""
-        more["timeout"] = more.get("timeout") or _TIMEOUT_S
-        return super().send(*args, **more)
-
-
-class _RestCatalog(RestCatalog):
-    def _create_session(self) -> requests.Session:
-        session = super()._create_session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _Limited())
-        return session
-
-
 @contextmanager
 def reading(what: str) -> Iterator[None]:
     """Turn whatever catalog, object store or file say into a `ReaderError`.
@@ -146,7 +126,7 @@ def open_catalog(properties: Mapping[str, str]) -> Catalog:
     wanted = _PATIENCE | dict(properties)
     with reading("Iceberg catalog"):
         if wanted.get("type") == "rest":
-            return _RestCatalog("chaosp7", **wanted)
+            return TimedRestCatalog("chaosp7", **wanted)
         return load_catalog("chaosp7", **wanted)
 
 

@@ -15,8 +15,8 @@ from chaosp7.account.ledger_format import RECORD
 from chaosp7.account.readers.iceberg import IcebergReader, batches
 from chaosp7.account.sent import RunRecords, expected
 from chaosp7.errors import ReaderError
-from chaosp7.platform import iceberg
 from chaosp7.platform.iceberg import IcebergStart, data_files_after, open_catalog, opened
+from chaosp7.platform.iceberg_catalog import READ_TIMEOUT_S
 from tests.iceberg_table import IcebergTable
 
 FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "it's \\ odd"))
@@ -195,9 +195,8 @@ def test_only_rows_of_the_chunks_are_read_again(table: IcebergTable, tmp_path: P
     assert {int(s) // 4096 for batch in rows for s in batch.sequences} == {2}
 
 
-def test_a_silent_catalog_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(iceberg, "_TIMEOUT_S", 0.2)
+def test_a_silent_catalog_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ReaderError, match="Iceberg catalog"):
-            open_catalog({"type": "rest", "uri": uri})
+            open_catalog({"type": "rest", "uri": uri, READ_TIMEOUT_S: "0.2"})
