@@ -73,10 +73,8 @@ class Recorder:
     ) -> None:
         self.source = source
         self.offload = offload
-        self._tolerances_ns = {
-            name: tier.fresh_within_ms * 1_000_000 for name, tier in platform.tiers.items()
-        }
-        self._attention = Attention(max(self._tolerances_ns.values()) / 1e9 + _LINGER_S, time.monotonic_ns)
+        self.tolerances_ns = {name: tier.fresh_within_ms * 1_000_000 for name, tier in platform.tiers.items()}
+        self._attention = Attention(max(self.tolerances_ns.values()) / 1e9 + _LINGER_S, time.monotonic_ns)
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, source.first, now_ns) for name in platform.tiers}
         self._samplers: list[TopicSampler | TableSampler | IcebergSampler] = []
@@ -191,4 +189,4 @@ class Recorder:
             self.source.poll()
         except LedgerError:
             return 0.0  # whoever asks for freshness hears of it
-        return (self._tolerances_ns[tier] - self._age_ns(tier, time.monotonic_ns())) / 1e9
+        return (self.tolerances_ns[tier] - self._age_ns(tier, time.monotonic_ns())) / 1e9

@@ -41,6 +41,7 @@ def series_of_run(recorder: Recorder, accounts: Accounts | None, evidence: Evide
         {name: final.lost(name) for name in recorder.timelines} if final else {},
         start_ns,
         evidence.load.end_ns if evidence.load else time.monotonic_ns(),
+        recorder.tolerances_ns,
     )
     if final is None:
         return series

@@ -46,9 +46,6 @@ BUCKETS_MAX = 1500
 #: No bucket is narrower: samples are hardly closer.
 _STEP_MIN_NS = 20_000_000
 
-#: Who hasn't looked at a tier for as long is told to have been away.
-_NOBODY_LOOKED_NS = 1_000_000_000
-
 _HEAT_COLUMNS = 60
 
 
@@ -68,7 +65,8 @@ class TierSeries(msgspec.Struct, frozen=True, kw_only=True):
         new_per_s: messages newly visible per second, spread evenly between two looks.
         missing: messages sent and not visible.
         lag: messages that the tier before shows and this one doesn't; of the first tier, as `missing`.
-        unread_s: stretches in which it couldn't be read or nobody looked, start and end, seconds.
+        unread_s: stretches in which it couldn't be read, or nobody looked for longer than it may be stale;
+            start and end, seconds.
         looks: samples that all this was made from.
     """
 
@@ -147,6 +145,7 @@ def series_of(
     lost: Mapping[str, Sets],
     load_start_ns: int,
     load_end_ns: int,
+    tolerances_ns: Mapping[str, int],
 ) -> Series:
     """Return the series of a run.
 
@@ -156,6 +155,7 @@ def series_of(
         lost: tier -> what the account finds lost there; empty for a tier without an account.
         load_start_ns: when the first message was due.
         load_end_ns: when the load ended.
+        tolerances_ns: tier -> how stale it may be: whoever looks away for longer hasn't seen it.
     """
     end_ns = max([load_end_ns, *(found[-1].after_ns for found in samples.values() if found)])
     buckets = Buckets.over(load_start_ns, end_ns, BUCKETS_MAX, _STEP_MIN_NS)
@@ -167,7 +167,8 @@ def series_of(
         looks = replay(found, sends, lost.get(name, {}), load_start_ns)
         visible = visible_counts(found, sends)
         ages = _ages(looks, last, load_end_ns)
-        tiers.append(_tier_series(name, ages, found, visible, before, sent, buckets))
+        unread_s = _unread(found, load_start_ns, tolerances_ns[name])
+        tiers.append(_tier_series(name, ages, len(found), unread_s, visible, before, sent, buckets))
         before = visible
     return Series(
         start_ns=load_start_ns,
@@ -206,7 +207,8 @@ def _ages(looks: Iterable[Look], last: Sequence[int], load_end_ns: int) -> npt.N
 def _tier_series(
     name: str,
     ages: npt.NDArray[np.int64],
-    samples: Sequence[Sample],
+    looks: int,
+    unread_s: list[tuple[float, float]],
     visible: Visible,
     before: Visible | None,
     sent: npt.NDArray[np.int64],
@@ -220,8 +222,8 @@ def _tier_series(
         new_per_s=buckets.per_second(buckets.spread(visible.since_ns, visible.times_ns, visible.new)),
         missing=_extremes(buckets, visible.times_ns, missing),
         lag=_extremes(buckets, visible.times_ns, lag),
-        unread_s=_unread(samples, buckets.start_ns),
-        looks=len(samples),
+        unread_s=unread_s,
+        looks=looks,
     )
 
 
@@ -238,13 +240,13 @@ def _send_times(sends: SendTimes) -> npt.NDArray[np.int64]:
     return np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
 
 
-def _unread(samples: Sequence[Sample], start_ns: int) -> list[tuple[float, float]]:
+def _unread(samples: Sequence[Sample], start_ns: int, away_ns: int) -> list[tuple[float, float]]:
     """Return the stretches in which nothing was seen, those that touch put together."""
     found: list[tuple[int, int]] = []
     last_ns = start_ns
     for sample in samples:
         since_ns = min(last_ns, sample.before_ns)
-        if sample.error is not None or sample.after_ns - last_ns > _NOBODY_LOOKED_NS:
+        if sample.error is not None or sample.after_ns - last_ns > away_ns:
             if found and found[-1][1] >= since_ns:
                 found[-1] = (found[-1][0], sample.after_ns)
             else:

@@ -50,7 +50,7 @@ def looks(every_ns: int, outage: tuple[int, int] = (0, 0), error: str | None = N
 
 
 def series(**tiers: Sequence[Sample]) -> se.Series:
-    return se.series_of(tiers, SENDS, {}, START, END)
+    return se.series_of(tiers, SENDS, {}, START, END, dict.fromkeys(tiers, 1 * S))
 
 
 def test_an_outage_is_seen_in_every_measure() -> None:
@@ -78,6 +78,13 @@ def test_what_could_not_be_read_or_was_not_looked_at_is_told() -> None:
     assert (start, end) == (pytest.approx(6.0, abs=0.06), pytest.approx(8.0, abs=0.06))
 
 
+def test_looks_that_are_no_farther_apart_than_a_tier_may_be_stale_leave_nothing_unseen() -> None:
+    seldom = looks(1500 * MS)
+    for tolerance_ns, stretches in ((1501 * MS, 0), (1499 * MS, 1)):
+        (tier,) = se.series_of({"raw": seldom}, SENDS, {}, START, END, {"raw": tolerance_ns}).tiers
+        assert len(tier.unread_s) == stretches
+
+
 def test_what_is_lost_for_good_holds_freshness_back_no_longer_but_stays_missing() -> None:
     holed = [
         Sample(before_ns=s.before_ns, after_ns=s.after_ns,
@@ -85,7 +92,7 @@ def test_what_is_lost_for_good_holds_freshness_back_no_longer_but_stays_missing(
         for s in looks(50 * MS)
     ]  # fmt: skip
     lost = {FEED: BitMap64(range(400, 410))}
-    found = se.series_of({"raw": holed}, SENDS, {"raw": lost}, START, END)
+    found = se.series_of({"raw": holed}, SENDS, {"raw": lost}, START, END, {"raw": S})
     (raw,) = found.tiers
     assert max(v for v in raw.freshness_ms.high if v is not None) < 300
     assert [v for v in raw.missing.low if v is not None][-1] == 10
@@ -99,8 +106,8 @@ def test_a_tier_nobody_looked_at_and_a_run_without_messages_have_series() -> Non
     (tier,) = series(raw=[]).tiers
     assert set(tier.freshness_ms.high) == {None}
     empty = SendTimes((FEED,), (0,))
-    assert se.series_of({"raw": looks(S)}, empty, {}, START, START).sent_per_s[0] == 0
-    assert se.series_of({}, empty, {}, START, START).tiers == []
+    assert se.series_of({"raw": looks(S)}, empty, {}, START, START, {"raw": S}).sent_per_s[0] == 0
+    assert se.series_of({}, empty, {}, START, START, {"raw": S}).tiers == []
 
 
 def test_series_survive_a_round_trip(tmp_path: Path) -> None:
