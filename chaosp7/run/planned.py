@@ -75,6 +75,10 @@ class _Names:
     def links(self) -> Never:
         _refuse()
 
+    @property
+    def services(self) -> Never:
+        _refuse()
+
 
 class _Nobody:
     def status(self) -> Never:

@@ -1,4 +1,4 @@
-"""``python -m chaosp7.stress``: take CPU time or memory, or answer in a server's place, for a while.
+"""``python -m chaosp7.stress``: take CPU time or memory, answer for a server, or run a command, for a while.
 
 It ends with the thread that started it, at the latest when its own time is over, and by any signal.
 """
@@ -35,6 +35,17 @@ def _spin(workers: int) -> None:
                 pass
 
 
+def _run(command: list[str]) -> None:
+    """Run a command that ends with this process."""
+    parent = os.getpid()
+    if os.fork() == 0:
+        _die_with_parent(parent)
+        silence = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(silence, fd)
+        os.execvp(command[0], command)  # noqa: S606 - the list comes from the platform's own plan
+
+
 def _take(size_bytes: int) -> mmap.mmap:
     """Take memory that is really there: every page is written to."""
     memory = mmap.mmap(-1, size_bytes)
@@ -55,6 +66,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True, help="end at the latest after so many")
     parser.add_argument("--workers", type=int, default=0, help="cores to keep busy")
     parser.add_argument("--bytes", type=int, default=0, help="memory to take")
+    parser.add_argument("--run", nargs=argparse.REMAINDER, help="a command to run meanwhile; comes last")
     parser.add_argument("--http-port", type=int, default=0, help="answer HTTP requests there ...")
     parser.add_argument("--http-status", type=int, default=503, help="... with this status (%(default)s)")
     parser.add_argument("--beside", type=int, help="PID of a process whose cgroups it is to work in")
@@ -67,6 +79,8 @@ def main() -> int:
         cgroup.join(arguments.beside)
     _spin(arguments.workers)
     memory = _take(arguments.bytes) if arguments.bytes else None
+    if arguments.run:
+        _run(arguments.run)
     if arguments.http_port:
         refusal.serve(arguments.http_port, arguments.http_status)
     sys.stdout.write("r")

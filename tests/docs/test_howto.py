@@ -20,6 +20,7 @@ RECIPES = recipes(PAGE)
 PLATFORMS = {
     "chaosp7.actions.crash_at.crash_offload_at": "embedded-cold",
     "chaosp7.actions.http_errors.answer_errors": "embedded-cold",
+    "chaosp7.actions.second.run_second_offload": "embedded-cold",
     "chaosp7.actions.disk_full.fill_disk": "embedded-small-disk",
     "chaosp7.actions.isolate.isolate_service": "embedded-docker",
 }
@@ -29,6 +30,7 @@ UNTOLD = {
     "chaosp7.actions.http_errors.answer_errors",
     "chaosp7.actions.isolate.isolate_service",
     "chaosp7.actions.pause_leader.pause_leader",
+    "chaosp7.actions.second.run_second_offload",
     "chaosp7.actions.slow_disk.slow_disk",
 }
 
