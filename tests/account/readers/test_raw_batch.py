@@ -134,6 +134,18 @@ def test_one_wrong_message_among_many_is_told_from_its_neighbours(exchange: str)
     assert np.flatnonzero(~decoded).tolist() == [100, 200]
 
 
+@pytest.mark.parametrize("neighbour", [b"/", b":"])
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_the_characters_beside_the_digits_are_none(exchange: str, neighbour: bytes) -> None:
+    known = [right(exchange, number) for number in range(20, 60)]
+    payload = known[0]
+    places = [place for place, byte in enumerate(payload) if 48 <= byte <= 57]
+    odd = [payload[:place] + neighbour + payload[place + 1 :] for place in places]
+    batch, names = batch_decoder(exchange)
+    assert at_once(batch, names, known) == one_by_one(exchange, known)
+    assert at_once(batch, names, [*known, *odd]) == one_by_one(exchange, [*known, *odd])
+
+
 def test_a_stranger_s_many_shapes_end_in_the_exact_decoder_and_not_in_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
