@@ -266,6 +266,31 @@ def test_a_zero_before_a_number_of_json_is_not_passed_over() -> None:
         at = payloads[3].index(name) + len(name)
         wrong = payloads[3][:at] + b"0" + payloads[3][at + 1 :]
         assert compared(batch, names, "binance", [*payloads, wrong]) == 1
+        # Nor if another one of its length has another shape.
+        other = payloads[3].replace(b"false", b"fals3")
+        assert compared(batch, names, "binance", [*payloads, wrong, other]) == 2
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_a_byte_that_is_another_one_is_not_passed_over_wherever_it_is(exchange: str) -> None:
+    known = [right(exchange, number) for number in range(20, 60)]
+    changed = [
+        payload[:place] + bytes([payload[place] ^ 1]) + payload[place + 1 :]
+        for payload in known[:1]
+        for place in range(len(payload))
+    ]
+    batch, names = batch_decoder(exchange)
+    compared(batch, names, exchange, known)
+    for one in changed:  # each by itself among what is known, so that none of them is learnt first
+        compared(batch, names, exchange, [*known, one])
+
+
+def test_a_group_of_a_known_length_of_which_no_message_is_of_a_known_shape_goes_one_by_one() -> None:
+    batch, names = batch_decoder("coinbase")
+    known = [coinbase(number, "2026-02-02T00:00:00.000Z") for number in range(20)]
+    assert compared(batch, names, "coinbase", known) == 0
+    strangers = [payload.replace(b"BUY", b"???") for payload in known]
+    assert compared(batch, names, "coinbase", strangers) == 20
 
 
 def test_layouts_with_and_without_bare_numbers_stand_beside_each_other() -> None:
