@@ -30,6 +30,10 @@ def planned(experiment: Path, folder: Path, **env: str) -> subprocess.CompletedP
     return done
 
 
+#: Experiments whose fault is only known from a platform that runs.
+UNTOLD = {"leader-paused", "object-store-503", "offload-twice", "topic-deletion-refused"}
+
+
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "experiments").glob("*.json")), ids=lambda p: p.stem)
 def test_every_shipped_experiment_has_a_plan(path: Path, tmp_path: Path) -> None:
     done = planned(path, tmp_path, CHAOSP7_RATE_PER_S="123")
@@ -38,9 +42,9 @@ def test_every_shipped_experiment_has_a_plan(path: Path, tmp_path: Path) -> None
     assert "123 messages/s" in done.stdout  # what its configuration says, not ${rate_per_s}
     assert "${" not in done.stdout
     faults = len(json.loads(path.read_text())["method"])
-    # Who leads and what a broker refuses is only known from the broker.
+    # Who leads and what a broker refuses is only known from the broker; ports and commands from the platform.
     untold = done.stdout.count("what it does can only be told once the platform runs")
-    assert untold == (path.stem in {"leader-paused", "topic-deletion-refused"})
+    assert untold == (path.stem in UNTOLD)
     assert done.stdout.count("       fault     ") == faults - untold
     assert done.stdout.count("       undone    ") == faults - untold
 

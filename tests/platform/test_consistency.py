@@ -35,5 +35,7 @@ def test_a_cold_tier_is_whole_or_not_there(left_out: str) -> None:
     assert list(inconsistencies(model)) == []
     services = {name: one for name, one in model.services.items() if name != left_out}
     links = {name: one for name, one in model.links.items() if left_out not in (one.client, one.server)}
-    found = list(inconsistencies(msgspec.structs.replace(model, services=services, links=links)))
+    tiers = {name: one for name, one in model.tiers.items() if one.service != left_out}
+    changed = msgspec.structs.replace(model, services=services, links=links, tiers=tiers)
+    found = list(inconsistencies(changed))
     assert [where for where, _ in found] == [("services",)]
