@@ -9,6 +9,7 @@ from chaosp7.account.classes import TierAccount
 from chaosp7.account.sets import total
 from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError
 from chaosp7.run.current import current_run
+from chaosp7.run.evidence import RecoveryReport
 from chaosp7.run.in_time import in_time
 from chaosp7.run.run import Run
 from chaosp7.run.unseen import unseen_for_long
@@ -56,9 +57,7 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
             return True
         accounts = run.accounts()
         recovery = run.recovery_of(exchanges)
-        stale = [f"{report.tier} {report.outcome}" for report in recovery if report.outcome != "never-stale"]
-        if not stale and (doubts := unseen_for_long(recovery)):
-            raise MeasurementError(f"not known whether they were unaffected: {'; '.join(doubts)}")
+        stale = _stale(recovery)
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
     lost = [
@@ -92,15 +91,25 @@ def tiers_unaffected(tiers: Sequence[str]) -> bool:
             return True
         accounts = run.accounts()
         recovery = [report for report in run.recovery if report.tier in tiers]
-        stale = [f"{report.tier} {report.outcome}" for report in recovery if report.outcome != "never-stale"]
-        if not stale and (doubts := unseen_for_long(recovery)):
-            raise MeasurementError(f"not known whether they were unaffected: {'; '.join(doubts)}")
+        stale = _stale(recovery)
         lost = [f"{total(found):,} lost at {name}" for name in tiers if (found := accounts.lost(name))]
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
     for found_ in (*stale, *lost):
         logger.warning("%s", found_)
     return _measured(run) and not stale and not lost
+
+
+def _stale(recovery: Sequence[RecoveryReport]) -> list[str]:
+    """Return which tiers went stale, in words.
+
+    Raises:
+        MeasurementError: if none was seen to, but one may have been.
+    """
+    stale = [f"{report.tier} {report.outcome}" for report in recovery if report.outcome != "never-stale"]
+    if not stale and (doubts := unseen_for_long(recovery)):
+        raise MeasurementError(f"not known whether they were unaffected: {'; '.join(doubts)}")
+    return stale
 
 
 def _measured(run: Run) -> bool:

@@ -1,6 +1,5 @@
 """Have a link's server answer every HTTP request with an error, as one that is overloaded does."""
 
-import socket
 import time
 from threading import Event
 
@@ -10,7 +9,7 @@ from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._link import Reached
 from chaosp7.actions._stress import StressFault
 from chaosp7.errors import FaultError, HealError, NotVerifiedError
-from chaosp7.platform.ports import HOST
+from chaosp7.platform.ports import HOST, free_now
 from chaosp7.safety.undo import Undo, carry_out_undo
 from chaosp7.stress.refusal import MARK
 
@@ -43,8 +42,7 @@ class HttpErrors(StressFault):
         self._status = status
         planned = self._driver.plan.links[link]
         self._server = f"{planned.upstream_host}:{planned.upstream_port}"
-        with socket.create_server((HOST, 0)) as free:
-            self._port = int(free.getsockname()[1])
+        self._port = free_now()
         super().__init__(link, ["--http-port", str(self._port), "--http-status", str(status)], duration_s)
 
     @property

@@ -1,7 +1,7 @@
 """Run the offload twice at once, as a schedule that overlaps itself does."""
 
-import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from threading import Event
 
@@ -12,7 +12,8 @@ from chaosp7.actions._link import Reached
 from chaosp7.actions._stress import StressFault
 from chaosp7.errors import FaultError, NotVerifiedError
 from chaosp7.platform.model import Part
-from chaosp7.platform.ports import HOST
+from chaosp7.platform.ports import HOST, free_now
+from chaosp7.recorder.offload_watch import parse
 
 __all__ = ["run_second_offload"]
 
@@ -36,8 +37,7 @@ class Second(StressFault):
         if on.model.service(service).part is not Part.OFFLOAD or on.model.driver != "process":
             raise FaultError(f"{service} isn't an offload that runs as a process")
         plan = on.driver.plan.services[service]
-        with socket.create_server((HOST, 0)) as free:
-            self._port = int(free.getsockname()[1])
+        self._port = free_now()
         command = [str(self._port) if word == str(plan.ports["main"]) else word for word in plan.command]
         super().__init__(service, ["--run", *command], duration_s)
 
@@ -46,9 +46,7 @@ class Second(StressFault):
         deadline_s = time.monotonic() + _ANSWERS_WITHIN_S
         while time.monotonic() < deadline_s:
             counted = self._counted()
-            if counted.get("offload_last_success_age_seconds") is not None or counted.get(
-                "offload_conflicts_total"
-            ):
+            if "last_success_age_seconds" in counted or counted.get("conflicts"):
                 return time.monotonic_ns(), "a second one works beside it"
             time.sleep(_LOOK_EVERY_S)
         raise NotVerifiedError(f"the second one doesn't work within {_ANSWERS_WITHIN_S:g} s")
@@ -59,11 +57,10 @@ class Second(StressFault):
         if not self._counted():
             raise NotVerifiedError("was gone before its end: the second one doesn't answer")
 
-    def _counted(self) -> dict[str, float]:
+    def _counted(self) -> Mapping[str, float]:
         with suppress(requests.RequestException):
-            text = requests.get(f"http://{HOST}:{self._port}/metrics", timeout=_TIMEOUT_S).text
-            pairs = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
-            return {name: float(value) for name, _, value in pairs}
+            answer = requests.get(f"http://{HOST}:{self._port}/metrics", timeout=_TIMEOUT_S)
+            return parse(answer.text, 0, 0).counters
         return {}
 
 

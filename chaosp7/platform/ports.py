@@ -27,6 +27,7 @@ from chaosp7.platform.process_id import ProcessId
 __all__ = [
     "HOST",
     "LISTEN_ENV",
+    "free_now",
     "hand_over",
     "holder",
     "is_free",
@@ -57,6 +58,12 @@ _Book = dict[str, _Reservation]
 def listen_host() -> str:
     """Return the address that this process's servers listen on."""
     return os.environ.get(LISTEN_ENV, HOST)
+
+
+def free_now() -> int:
+    """Return a port of loopback that nobody has at this moment, for what is there for a short time only."""
+    with socket.create_server((HOST, 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def reserve(owner: str, wanted: Mapping[str, int]) -> dict[str, int]:

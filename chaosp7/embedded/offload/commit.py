@@ -8,18 +8,15 @@ increment was read for.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import AssertTableUUID
 
-__all__ = ["FROM", "TO", "Prepared", "committed", "prepare"]
+from chaosp7.platform.iceberg_history import AFTER, TO
 
-#: In a snapshot's summary: it holds the batches ``from + 1`` to ``to``.
-FROM: Final = "offload.watermark-from"
-TO: Final = "offload.watermark-to"
+__all__ = ["Prepared", "committed", "prepare"]
 
 
 class Prepared(Transaction):
@@ -48,7 +45,7 @@ def prepare(table: Table, files: Iterable[DataFile], after: int, to: int) -> Pre
         to: the last batch.
     """
     prepared = Prepared(table)
-    properties = {FROM: str(after), TO: str(to)}
+    properties = {AFTER: str(after), TO: str(to)}
     with prepared.update_snapshot(snapshot_properties=properties).fast_append() as append:
         for file in files:
             append.append_data_file(file)

@@ -16,8 +16,9 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
-from chaosp7.embedded.offload.commit import FROM, TO, committed
+from chaosp7.embedded.offload.commit import committed
 from chaosp7.platform.clickhouse import ClickHouse
+from chaosp7.platform.iceberg_history import AFTER, TO
 from tests.clickhouse_process import ClickHouseProcess
 from tests.cold import ColdTier
 
@@ -200,7 +201,7 @@ class Watcher:
             self._seen[name].add(snapshot.snapshot_id)
             self.snapshots += 1
             assert snapshot.summary is not None
-            after, to = (int(snapshot.summary.additional_properties[key]) for key in (FROM, TO))
+            after, to = (int(snapshot.summary.additional_properties[key]) for key in (AFTER, TO))
             parent = table.metadata.snapshot_by_id(snapshot.parent_snapshot_id or -1)
             begun = int(parent.summary.additional_properties[TO]) if parent and parent.summary else 0
             if after != begun or to <= after:
