@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,10 +16,10 @@ from pyiceberg.table import Table
 
 from chaosp7.embedded import lake, provision
 from chaosp7.embedded.offload.catalog import open_catalog
+from tests.process import Process
 
-__all__ = ["ColdTier", "OffloadProcess", "Process", "free_port", "until"]
+__all__ = ["ColdTier", "OffloadProcess", "free_port", "until"]
 
-_PR_SET_PDEATHSIG = 1
 #: Toxiproxy takes whoever says Mozilla for a browser, and some clients' default agents too.
 _AGENT = {"User-Agent": "tests"}
 
@@ -38,43 +34,6 @@ def until(true: Callable[[], object], timeout_s: float = 60, said: Callable[[], 
     while not true():
         assert time.monotonic() < deadline, f"timed out {said()}"
         time.sleep(0.02)
-
-
-class Process:
-    """A process that not even a test session that is killed leaves behind."""
-
-    def __init__(self, command: list[str], log: Path, user: str | None = None) -> None:
-        self.command = command
-        self.log = log
-        self._user = user
-        self.start()
-
-    def start(self) -> None:
-        libc = ctypes.CDLL(None)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                user=self._user,
-                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
-            )
-
-    def signal(self, number: int) -> None:
-        os.kill(self.process.pid, number)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.kill()
 
 
 def _python(module: str, *options: str) -> list[str]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +17,7 @@ from chaosp7.platform.model import Platform
 from tests.chaos import PLATFORM
 from tests.clickhouse_process import ClickHouseProcess
 from tests.lite import Lite, lite_platform
-
-_PR_SET_PDEATHSIG = 1
+from tests.process import Process
 
 
 @pytest.fixture(scope="session")
@@ -34,37 +29,25 @@ def parts() -> provision.Parts:
         pytest.fail(f"these tests need the embedded platform's parts: {error}")
 
 
-class Broker:
+class Broker(Process):
     """A plain broker without a supervisor, on free ports of the loopback interface.
 
     Attributes:
         bootstrap: its address, ``host:port``.
         port: the port of it.
-        process: the running process.
     """
 
     def __init__(self, parts: provision.Parts, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
             self.port, controller_port = one.getsockname()[1], other.getsockname()[1]
         self.bootstrap = f"127.0.0.1:{self.port}"
-        self.log = folder / "broker.log"
         listener = kafka.Listener(kafka.DIRECT, self.port, self.port)
         properties = kafka.prepare(parts.kafka.template, folder, [listener], controller_port)
-        self._command = kafka.broker_command(parts.kafka, properties, memory_mb=384)
-        self.start()
+        super().__init__(kafka.broker_command(parts.kafka, properties, memory_mb=384), folder / "broker.log")
 
     def start(self) -> None:
         """Start it and wait until its port is open."""
-        libc = ctypes.CDLL(None)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Not even a test session that is killed leaves a broker behind.
-                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
-            )
+        super().start()
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -76,20 +59,6 @@ class Broker:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"the broker doesn't start:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.02)
-
-    def kill(self) -> None:
-        """End it with SIGKILL; `start` brings it back with its data."""
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def close(self) -> None:
-        """End it properly."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.kill()
 
 
 @pytest.fixture(scope="session")

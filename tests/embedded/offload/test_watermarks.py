@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from chaosp7.embedded.offload.watermarks import SqliteWatermarks, Watermarks, open_watermarks
-from tests.cold import ColdTier, OffloadProcess, Process, free_port, until
+from tests.cold import ColdTier, OffloadProcess, free_port, until
 from tests.embedded.offload.lakehouse import Silver
+from tests.process import Process
 
 
 def _binaries() -> Path | None:

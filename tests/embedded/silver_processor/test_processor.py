@@ -1,10 +1,7 @@
 """The real silver processor against the real server: every row once, whatever is killed when."""
 
-import ctypes
-import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -34,8 +31,7 @@ from tests.embedded.trades import (
     put,
     trades_in,
 )
-
-_PR_SET_PDEATHSIG = 1
+from tests.process import Process
 
 SEED = 20_260_202
 PROCESSOR_KILLS = 20
@@ -56,41 +52,16 @@ def until(true: Callable[[], bool], timeout_s: float = 30, said: Callable[[], st
         time.sleep(0.01)
 
 
-class SilverProcess:
+class SilverProcess(Process):
     """The processor as the platform starts it, but with a quick beat: more moments to be killed in."""
 
     def __init__(self, folder: Path, clickhouse_port: int) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
-        self.log = folder / "silver-processor.log"
-        self._command = [sys.executable, "-m", "chaosp7.embedded.silver_processor"]
-        self._command += ["--clickhouse", f"127.0.0.1:{clickhouse_port}", "--http-port", str(self.port)]
-        self._command += ["--poll-ms", "10", "--retry-ms", "50", "--timeout-s", str(TIMEOUT_S)]
-        self.start()
-
-    def start(self) -> None:
-        libc = ctypes.CDLL(None)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Not even a test session that is killed leaves a processor behind.
-                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
-            )
-
-    def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        command = [sys.executable, "-m", "chaosp7.embedded.silver_processor"]
+        command += ["--clickhouse", f"127.0.0.1:{clickhouse_port}", "--http-port", str(self.port)]
+        command += ["--poll-ms", "10", "--retry-ms", "50", "--timeout-s", str(TIMEOUT_S)]
+        super().__init__(command, folder / "silver-processor.log")
 
     def metric(self, name: str) -> float:
         """Return a counter; 0 while it doesn't answer."""
