@@ -25,7 +25,8 @@ def test_a_run_accounts_for_the_cold_tier_and_says_how_the_offload_took_each_fau
     run = run_short(experiment, tmp_path / "state", limit_s=200)
     evidence = evidence_of(run, tmp_path)
     assert evidence.load is not None, run.output
-    assert [tier.tier for tier in evidence.tiers] == ["topic", "raw", "bronze", "silver", "gold", "cold"]
+    tiers = ["topic", "raw", "bronze", "silver", "gold", "cold-gold", "cold"]
+    assert [tier.tier for tier in evidence.tiers] == tiers
     for tier in evidence.tiers:
         classes = (tier.lost, tier.late, tier.corrupted, tier.duplicated, tier.unexpected)
         assert (tier.delivered, classes) == (evidence.load.messages, (0,) * 5), (tier, run.output)

@@ -10,7 +10,8 @@ A candle doesn't show single messages, so they are counted per candle:
   right one, say).
 
 What the tier before it (silver) has lost can't be in the candles: it is left out of what they
-are compared with, and counts as lost, but inherited.
+are compared with, and counts as lost, but inherited. Of a copy of the candles elsewhere, what is wrong
+in the original already is inherited, too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -220,6 +222,7 @@ def account_gold(
     expectation: GoldExpectation,
     actual: Mapping[int, Candles],
     baseline: Mapping[int, Candles] | None = None,
+    original: Mapping[int, Candles] | None = None,
 ) -> GoldAccount:
     """Account for a candle tier.
 
@@ -230,16 +233,20 @@ def account_gold(
             tier; one that is missing was not read.
         baseline: window length in seconds -> the tier's candles before the run, in the same
             range of windows, with earlier runs drained. None: the tier was empty.
+        original: window length in seconds -> the candles of the tier whose copy this one is. None: it
+            isn't a copy.
 
     Raises:
         ReaderError: the candles of a window length were not read.
     """
     windows = []
     for size_s in expectation.sizes_s:
-        if size_s not in actual or (baseline is not None and size_s not in baseline):
-            raise ReaderError(f"{tier}: the candles of {size_s} s were not read")
+        for read in (actual, baseline, original):
+            if read is not None and size_s not in read:
+                raise ReaderError(f"{tier}: the candles of {size_s} s were not read")
         before: Candles = {} if baseline is None else baseline[size_s]
-        windows.append(_account_size(expectation, size_s, actual[size_s], before))
+        copied = None if original is None else original[size_s]
+        windows.append(_account_size(expectation, size_s, actual[size_s], before, copied))
     return GoldAccount(tier, tuple(windows))
 
 
@@ -259,9 +266,32 @@ class _Tally:
     wrong_candles: int = 0
     findings: list[CandleFinding] = field(default_factory=list)
 
+    def add(self, judged: _Tally) -> None:
+        """Add one candle's classes."""
+        self.lost += judged.lost
+        self.lost_inherited += judged.lost_inherited
+        self.duplicated += judged.duplicated
+        self.duplicated_inherited += judged.duplicated_inherited
+        self.corrupted += judged.corrupted
+        self.corrupted_inherited += judged.corrupted_inherited
+        self.unexpected += judged.unexpected
+        self.surplus += judged.surplus
+        self.earlier_missing += judged.earlier_missing
+        self.earlier_changed += judged.earlier_changed
+
+    def inherit(self, original: _Tally) -> None:
+        """Take what is wrong with the candle that this one is a copy of for inherited."""
+        self.lost_inherited = max(self.lost_inherited, min(self.lost, original.lost))
+        self.duplicated_inherited = max(self.duplicated_inherited, min(self.duplicated, original.duplicated))
+        self.corrupted_inherited = max(self.corrupted_inherited, min(self.corrupted, original.corrupted))
+
 
 def _account_size(
-    expectation: GoldExpectation, size_s: int, actual: Candles, baseline: Candles
+    expectation: GoldExpectation,
+    size_s: int,
+    actual: Candles,
+    baseline: Candles,
+    original: Candles | None,
 ) -> WindowAccount:
     sent = rolled(expectation.sent_candles, size_s)
     given = rolled(expectation.given_candles, size_s)
@@ -285,14 +315,17 @@ def _account_size(
         given_count = given[key].trade_count if key in given else 0
         tally.lost += sent_count - given_count
         tally.lost_inherited += sent_count - given_count
-        _judge(
-            tally,
-            there,
-            possible.get(key),
-            given_count,
-            corrupted.get(key, 0),
-            duplicated.get(key, 0),
+        judge = partial(
+            _judged,
+            possible=possible.get(key),
+            given=given_count,
+            corrupted_before=corrupted.get(key, 0),
+            duplicated_before=duplicated.get(key, 0),
         )
+        judged = judge(there)
+        if original is not None:
+            judged.inherit(judge(original.get(key)))
+        tally.add(judged)
     amiss = tally.lost + tally.duplicated + tally.corrupted + tally.unchecked
     return WindowAccount(
         window_s=size_s,
@@ -322,24 +355,23 @@ def _rolled_counts(counts: Mapping[CandleKey, int], size_s: int) -> dict[CandleK
     return result
 
 
-def _judge(
-    tally: _Tally,
+def _judged(
     actual: Candle | None,
     possible: Candle | None,
     given: int,
     corrupted_before: int,
     duplicated_before: int,
-) -> None:
+) -> _Tally:
     """Class the messages of one candle that the tier before has.
 
     Args:
-        tally: to add to.
         actual: the candle that is there.
         possible: the candle that could be there at best.
         given: messages of the run in `possible`; the others are of earlier runs.
         corrupted_before: messages of this window corrupted at the tier before.
         duplicated_before: messages of this window duplicated at the tier before.
     """
+    tally = _Tally()
     there = 0 if actual is None else actual.trade_count
     surplus = there - (0 if possible is None else possible.trade_count)
     explained = actual is None or possible is None or _explained(actual, possible)
@@ -364,6 +396,7 @@ def _judge(
     if not explained:
         tally.corrupted += wrong
         tally.corrupted_inherited += wrong if corrupted_before else 0
+    return tally
 
 
 def _explained(actual: Candle, possible: Candle) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from chaosp7.embedded.planted import PLANTED_ENV, allowed
-from chaosp7.platform.model import Part, Platform, Service, TierKind
+from chaosp7.platform.model import Part, Platform, Service, Tier, TierKind
 
 __all__ = ["Where", "inconsistencies"]
 
@@ -35,7 +35,15 @@ _PLANTED_PARTS = (
 )  # fmt: skip
 
 #: What is read of each row of an Iceberg tier.
-_ICEBERG_COLUMNS = {"exchange", "symbol", "sequence", "price", "quantity", "side", "trade_time"}
+_ICEBERG_COLUMNS = {
+    TierKind.ICEBERG: {"exchange", "symbol", "sequence", "price", "quantity", "side", "trade_time"},
+    TierKind.ICEBERG_CANDLES: {
+        "exchange", "symbol", "window_s", "window_start", "open", "high", "low", "close", "volume",
+        "quote_volume", "trade_count", "version",
+    },
+}  # fmt: skip
+#: The kinds of tiers that have candles.
+_WINDOWED = (TierKind.CANDLES, TierKind.ICEBERG_CANDLES)
 
 #: What a run itself talks to.
 _REACHED_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY)
@@ -117,20 +125,35 @@ def _tiers(platform: Platform) -> _Problems:
         yield from _unknown_service(platform, tier.service, ("tiers", name, "service"))
         for key, needed in (
             ("rows", tier.kind in (TierKind.TABLE, TierKind.CANDLES)),
-            ("windows_s", tier.kind is TierKind.CANDLES),
-            ("iceberg", tier.kind is TierKind.ICEBERG),
+            ("windows_s", tier.kind in _WINDOWED),
+            ("iceberg", tier.kind in _ICEBERG_COLUMNS),
         ):
             if needed != bool(getattr(tier, key)):
                 yield ("tiers", name), f"a tier of kind {tier.kind} {'needs' if needed else 'has no'} {key!r}"
-        if tier.iceberg is not None and set(tier.iceberg.columns) != _ICEBERG_COLUMNS:
-            wanted = ", ".join(sorted(_ICEBERG_COLUMNS))
-            yield ("tiers", name, "iceberg", "columns"), f"names exactly the columns of {wanted}"
+        yield from _iceberg(platform, name, tier)
         for table in tier.rows:
             if not _TABLE.fullmatch(table):
                 yield ("tiers", name, "rows", table), f"a table is named 'database.table', not {table!r}"
         for i, length_s in enumerate(tier.windows_s):
             if length_s < 1:
                 yield ("tiers", name, "windows_s", i), "a window has a length of at least 1 s"
+
+
+def _iceberg(platform: Platform, name: str, tier: Tier) -> _Problems:
+    columns = _ICEBERG_COLUMNS.get(tier.kind, set())
+    if tier.iceberg is not None and columns:
+        named = set(tier.iceberg.columns)
+        if tier.kind is TierKind.ICEBERG_CANDLES and len(tier.windows_s) == 1:
+            named.add("window_s")
+        if named != columns:
+            wanted = ", ".join(sorted(columns))
+            yield ("tiers", name, "iceberg", "columns"), f"names exactly the columns of {wanted}"
+    if tier.kind is TierKind.ICEBERG_CANDLES:
+        original = platform.copies.get(name)
+        if original is None:
+            yield ("tiers", name), "a tier of kind iceberg-candles comes after a tier of kind candles"
+        elif not set(tier.windows_s) <= set(platform.tiers[original].windows_s):
+            yield ("tiers", name, "windows_s"), f"are some of those of {original!r}, whose copy it is"
 
 
 def _consumer_groups(platform: Platform) -> _Problems:

@@ -56,6 +56,8 @@ class TierKind(StrEnum):
     """OHLCV candles in ClickHouse, checked by recomputing them from the ledger."""
     ICEBERG = "iceberg"
     """Rows of an Iceberg table, read from its data files."""
+    ICEBERG_CANDLES = "iceberg-candles"
+    """The candles of a tier before it, in an Iceberg table that holds versions of each."""
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -126,9 +128,12 @@ class IcebergSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             ``s3.endpoint``, ...). ``{service}`` in a value stands for where this machine reaches that
             service past all links, ``host:port``; ``{env:NAME}`` for a variable of the environment,
             so that no secret need be in the file.
-        columns: what its columns are called: ``exchange, symbol, sequence, price, quantity, side,
-            trade_time`` -> column.
-        sell: how the side of a sale is written.
+        columns: what its columns are called, our name -> column. Kind ``iceberg``: ``exchange, symbol,
+            sequence, price, quantity, side, trade_time``. Kind ``iceberg-candles``: ``exchange, symbol,
+            window_s, window_start, open, high, low, close, volume, quote_volume, trade_count, version``;
+            without ``window_s`` all candles are of the tier's one length. Of a candle's rows the one with
+            the highest version counts.
+        sell: (``iceberg``) how the side of a sale is written.
     """
 
     table: str
@@ -150,8 +155,8 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             trade_time_ms``. Kind ``candles``: of ``window_s, exchange, symbol, window_start_s,
             open_e8, high_e8, low_e8, close_e8, volume_e8, quote_volume_e8, trade_count``.
             A table that gets no new part has nothing new: only the others' SELECTs are run again.
-        windows_s: (``candles``) lengths of the windows, seconds.
-        iceberg: (``iceberg``) the table.
+        windows_s: (``candles``, ``iceberg-candles``) lengths of the windows, seconds.
+        iceberg: (``iceberg``, ``iceberg-candles``) the table.
     """
 
     kind: TierKind
@@ -227,6 +232,18 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             ConfigError: if there is none; the message names those there are.
         """
         return _named(self.tiers, name, "tier", self)
+
+    @property
+    def copies(self) -> dict[str, str]:
+        """Tier of kind ``iceberg-candles`` -> the tier of kind ``candles`` before it, whose copy it is."""
+        result = {}
+        original = None
+        for name, tier in self.tiers.items():
+            if tier.kind is TierKind.CANDLES:
+                original = name
+            elif tier.kind is TierKind.ICEBERG_CANDLES and original is not None:
+                result[name] = original
+        return result
 
     def services_of(self, part: Part) -> list[str]:
         """Return the names of the services that are this part, in the file's order."""

@@ -1,4 +1,8 @@
-"""What the candle tiers held before a run: its windows may have begun before it did."""
+"""What the candle tiers held before a run: its windows may have begun before it did.
+
+A copy of a candle tier (kind ``iceberg-candles``) has to show what its original does: whatever it lacked
+before the run, it begins with the original's candles.
+"""
 
 from __future__ import annotations
 
@@ -42,21 +46,22 @@ class CandleBaseline:
         """
         tiers = {name: tier for name, tier in platform.tiers.items() if tier.kind is TierKind.CANDLES}
         # Each tier is sampled by its shortest windows: the one that is open now must be among them.
-        shortest_s = max((min(tier.windows_s) for tier in tiers.values()), default=1)
+        with_windows = [tier for tier in platform.tiers.values() if tier.windows_s]
+        shortest_s = max((min(tier.windows_s) for tier in with_windows), default=1)
         since_s = now_s // shortest_s * shortest_s
-        return cls(
-            since_s=since_s,
-            candles={
-                name: CandleReader(clickhouse.columns, tier.all_rows, tier.windows_s).read(since_s)
-                for name, tier in tiers.items()
-            },
-        )
+        held: dict[str, Mapping[int, Candles]] = {
+            name: CandleReader(clickhouse.columns, tier.all_rows, tier.windows_s).read(since_s)
+            for name, tier in tiers.items()
+        }
+        for name, original in platform.copies.items():
+            held[name] = {length_s: held[original][length_s] for length_s in platform.tiers[name].windows_s}
+        return cls(since_s, held)
 
     def trades(self, tiers: Mapping[str, Tier], feeds: Sequence[Feed]) -> dict[str, list[int]]:
         """Return tier -> trades that each feed's shortest windows hold already, by feed index."""
         result = {}
         for name, tier in tiers.items():
-            if tier.kind is TierKind.CANDLES:
+            if tier.windows_s:
                 held = dict.fromkeys(feeds, 0)
                 for key, candle in self.candles[name][min(tier.windows_s)].items():
                     if key.feed in held and key.start_s >= self.since_s:

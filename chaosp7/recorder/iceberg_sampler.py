@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from pyiceberg.catalog import Catalog
 
-from chaosp7.account.feeds import Feed
-from chaosp7.account.index import FeedIndex
-from chaosp7.account.readers.iceberg import batches
-from chaosp7.account.readers.iceberg_columns import NAMES, identified
 from chaosp7.errors import ReaderError
-from chaosp7.platform.iceberg import IcebergStart, data_files_after, open_catalog, opened, sequence_number
+from chaosp7.platform.iceberg import data_files_after, open_catalog, opened, sequence_number
+from chaosp7.platform.model import IcebergSource
 from chaosp7.recorder.attention import Attention
-from chaosp7.recorder.heads import Range, ranges_of
+from chaosp7.recorder.iceberg_news import News
 from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.timeline import Timeline
 
@@ -28,11 +25,11 @@ _SHARE_MAX: Final = 0.5
 class IcebergSampler(threading.Thread):
     """Asks the catalog again and again for the table's newest commit, and reads what it has brought.
 
-    Of a new commit's files only the columns that name a message are read, each file once.
+    Of a new commit's files only the columns that tell what came are read, each file once.
 
     Args:
-        start: the table, and where the run begins.
-        feeds: the run's, by index.
+        source: the table, its catalog's properties filled in.
+        news: what of new files counts.
         timeline: to fill.
         pace: of the looks.
         attention: when it is full.
@@ -42,8 +39,8 @@ class IcebergSampler(threading.Thread):
 
     def __init__(
         self,
-        start: IcebergStart,
-        feeds: Sequence[Feed],
+        source: IcebergSource,
+        news: News,
         timeline: Timeline,
         pace: Pace,
         attention: Attention,
@@ -51,15 +48,15 @@ class IcebergSampler(threading.Thread):
         now_ns: Callable[[], int],
     ) -> None:
         super().__init__(name="iceberg-sampler", daemon=True)
-        self._start = start
-        self._index = FeedIndex(feeds)
+        self._source = source
+        self._news = news
         self._timeline = timeline
         self._pace = pace
         self._attention = attention
         self._spare_s = spare_s
         self._now_ns = now_ns
         self._catalog: Catalog | None = None
-        self._number = start.number
+        self._number = news.since
         """Everything up to this commit is known."""
         self._ended = threading.Event()
         self._wake = attention.listen()
@@ -74,7 +71,7 @@ class IcebergSampler(threading.Thread):
             look_ns = self._now_ns()
             share = _SHARE_MAX
             try:
-                loaded_ns, ranges = self._new()
+                self._look(look_ns)
             except ReaderError as error:
                 self._catalog = None
                 share = 1.0  # it kept nobody busy
@@ -82,7 +79,6 @@ class IcebergSampler(threading.Thread):
                 self._attention.call()
                 away_s = None
             else:
-                self._timeline.add(look_ns, loaded_ns, ranges)
                 away_s = self._pace.away_s(self._spare_s())
                 if away_s is None:
                     self._attention.call()
@@ -97,22 +93,16 @@ class IcebergSampler(threading.Thread):
         self._wake.set()
         self.join()
 
-    def _new(self) -> tuple[int, list[Range]]:
-        """Return what was visible at some moment and wasn't known, and the moment."""
+    def _look(self, look_ns: int) -> None:
         if self._catalog is None:
-            self._catalog = open_catalog(self._start.source.catalog)
-        table = opened(self._catalog, self._start.source.table)
+            self._catalog = open_catalog(self._source.catalog)
+        table = opened(self._catalog, self._source.table)
         loaded_ns = self._now_ns()  # what it has is settled, however long it takes to read it
         number = sequence_number(table)
         if number < self._number:
-            self._number = self._start.number  # made anew: what it has now is read from its beginning
-        ranges: list[Range] = []
-        if number != self._number:
-            files = data_files_after(table, self._number)
-            for batch in batches(table, self._start.source, files, NAMES[:3]):
-                found = identified(batch, self._index)
-                for feed in set(found.feeds.tolist()):
-                    if feed < self._index.known:
-                        ranges += ranges_of(feed, found.sequences[found.feeds == feed])
-            self._number = number
-        return loaded_ns, ranges
+            self._number = self._news.since  # made anew: what it has now is read from its beginning
+            self._news.forget()
+        files = data_files_after(table, self._number) if number != self._number else []
+        self._news.read(table, files)
+        self._number = number
+        self._news.note(self._timeline, look_ns, loaded_ns)

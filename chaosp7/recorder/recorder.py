@@ -27,6 +27,7 @@ from chaosp7.recorder.topic_sampler import TopicSampler
 
 if TYPE_CHECKING:
     from chaosp7.platform.iceberg import IcebergStart
+    from chaosp7.recorder.iceberg_news import News
     from chaosp7.recorder.iceberg_sampler import IcebergSampler
 
 __all__ = ["TABLES_REST", "TOPIC_REST", "Recorder"]
@@ -114,16 +115,23 @@ class Recorder:
             )
 
         for name, start in (icebergs or {}).items():
-            self._samplers.append(self._iceberg(platform.tiers[name], name, start))
+            self._samplers.append(self._iceberg(platform.tiers[name], name, start, candles))
 
-    def _iceberg(self, tier: Tier, name: str, start: IcebergStart) -> IcebergSampler:
+    def _iceberg(self, tier: Tier, name: str, start: IcebergStart, candles: CandleBaseline) -> IcebergSampler:
         # PyIceberg is an extra, and takes a second to load.
+        from chaosp7.recorder.iceberg_news import CandleNews, RowNews  # noqa: PLC0415
         from chaosp7.recorder.iceberg_sampler import IcebergSampler  # noqa: PLC0415
 
+        feeds = self.source.feeds
+        if tier.kind is TierKind.ICEBERG_CANDLES:
+            held = candles.trades({name: tier}, feeds)[name]
+            news: News = CandleNews(start.source, min(tier.windows_s), feeds, candles.since_s, held)
+        else:
+            news = RowNews(start, feeds)
         every_s, tolerance_s = tier.sample_every_ms / 1000, tier.fresh_within_ms / 1000
         return IcebergSampler(
-            start,
-            self.source.feeds,
+            start.source,
+            news,
             self.timelines[name],
             Pace(every_s, TABLES_REST * tolerance_s, _TABLES_MARGIN * tolerance_s),
             self._attention,

@@ -15,9 +15,10 @@ from confluent_kafka import TopicPartition
 from chaosp7.account.account import account_tier
 from chaosp7.account.acks import AckSets, read_acks
 from chaosp7.account.attribution import Attribution, attribute
+from chaosp7.account.candles import Candles
 from chaosp7.account.classes import TierAccount, with_late
 from chaosp7.account.feeds import Feed
-from chaosp7.account.gold import GoldAccount, GoldExpectation, account_gold, expect_gold
+from chaosp7.account.gold import GoldAccount, account_gold, expect_gold
 from chaosp7.account.ledger import Ledger
 from chaosp7.account.readers.candles import CandleReader
 from chaosp7.account.readers.table import TableReader
@@ -25,10 +26,12 @@ from chaosp7.account.readers.topic_account import TopicReader
 from chaosp7.account.sent import Expected, RunRecords, expected
 from chaosp7.account.sets import Sets, minus, total, union
 from chaosp7.platform.clickhouse import ClickHouse
-from chaosp7.platform.model import Platform, TierKind
+from chaosp7.platform.model import IcebergSource, Platform, TierKind
 from chaosp7.recorder.candle_baseline import CandleBaseline
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
     from chaosp7.platform.iceberg import IcebergStart
 
 __all__ = ["Accounting", "Accounts"]
@@ -66,12 +69,24 @@ class Accounts:
         return max(total(minus(account.lost, union(excused))) for account in accounts)
 
     def lost(self, tier: str) -> Sets:
-        """Return what a tier has lost; of a tier of candles, what it can't have got."""
+        """Return what a tier has lost; of a tier of candles, what it can't have got.
+
+        Candles are made from the last tier of messages before them, and a copy of candles belongs right
+        after them: what a tier of messages in between has lost may be in the copy.
+        """
         return next(a.lost for a in self._upwards(tier) if isinstance(a, TierAccount))
 
     def _upwards(self, tier: str) -> Iterator[TierAccount | GoldAccount]:
         names = list(self.tiers)
         return (self.tiers[name] for name in reversed(names[: names.index(tier) + 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Candles:
+    """A candle tier's candles, and the account of the tier that they are made from."""
+
+    upstream: TierAccount | None
+    found: Mapping[int, Candles]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +125,21 @@ class Accounting:
         sent = expected(run, until_ns)
         tiers: dict[str, TierAccount | GoldAccount] = {}
         before: TierAccount | None = None
+        candles: dict[str, _Candles] = {}
         for name, tier in self.platform.tiers.items():
-            if tier.kind is TierKind.CANDLES:
-                tiers[name] = self._candles(name, expect_gold(run, sent, tier.windows_s, before))
-            else:
+            if not tier.windows_s:
                 tiers[name] = before = self._messages(name, run, sent)
+                continue
+            original = candles.get(self.platform.copies.get(name, ""))
+            upstream = before if original is None else original.upstream
+            candles[name] = _Candles(upstream, self._candles(name))
+            tiers[name] = account_gold(
+                name,
+                expect_gold(run, sent, tier.windows_s, upstream),
+                candles[name].found,
+                self.candles.candles[name],
+                None if original is None else original.found,
+            )
         accounts = [account for account in tiers.values() if isinstance(account, TierAccount)]
         return Accounts(run, tiers, attribute(accounts, self._journals(sent), sent.unreached))
 
@@ -181,13 +206,10 @@ class Accounting:
         return account_tier(name, run, sent, digests, rows, runs=runs, pieces=pieces)
 
     def _iceberg(self, name: str, run: RunRecords, sent: Expected) -> TierAccount:
-        # PyIceberg is an extra, and takes a second to load.
-        from chaosp7.account.readers.iceberg import IcebergReader  # noqa: PLC0415
-        from chaosp7.platform.iceberg import open_catalog, opened  # noqa: PLC0415
+        from chaosp7.account.readers.iceberg import IcebergReader  # noqa: PLC0415  # as below
 
-        start = self.icebergs[name]
-        table = opened(open_catalog(start.source.catalog), start.source.table)
-        reader = IcebergReader(table, start.source, start.number)
+        table, source = self._iceberg_table(name)
+        reader = IcebergReader(table, source, self.icebergs[name].number)
         digests = reader.digests(sent.table())
         return account_tier(
             name,
@@ -199,10 +221,21 @@ class Accounting:
             keys_at_once=None,
         )
 
-    def _candles(self, name: str, expectation: GoldExpectation) -> GoldAccount:
+    def _candles(self, name: str) -> Mapping[int, Candles]:
         tier = self.platform.tiers[name]
-        actual = CandleReader(self._query, tier.all_rows, tier.windows_s).read(self.candles.since_s)
-        return account_gold(name, expectation, actual, self.candles.candles[name])
+        if tier.kind is TierKind.ICEBERG_CANDLES:
+            from chaosp7.account.readers.iceberg_candles import IcebergCandleReader  # noqa: PLC0415
+
+            table, source = self._iceberg_table(name)
+            return IcebergCandleReader(table, source, tier.windows_s).read(self.candles.since_s)
+        return CandleReader(self._query, tier.all_rows, tier.windows_s).read(self.candles.since_s)
+
+    def _iceberg_table(self, name: str) -> tuple[Table, IcebergSource]:
+        # PyIceberg is an extra, and takes a second to load.
+        from chaosp7.platform.iceberg import open_catalog, opened  # noqa: PLC0415
+
+        source = self.icebergs[name].source
+        return opened(open_catalog(source.catalog), source.table), source
 
     @property
     def _query(self) -> Callable[[str, int], Sequence[Any]]:

@@ -98,9 +98,12 @@ def silver_of(
 
 
 def account(
-    actual: Mapping[int, Candles], silver: TierAccount | None = None, before: Mapping[int, Candles] | None = None
-) -> GoldAccount:  # fmt: skip
-    result = account_gold("gold", expect_gold(RUN, SENT, SIZES_S, silver), actual, before)
+    actual: Mapping[int, Candles],
+    silver: TierAccount | None = None,
+    before: Mapping[int, Candles] | None = None,
+    original: Mapping[int, Candles] | None = None,
+) -> GoldAccount:
+    result = account_gold("gold", expect_gold(RUN, SENT, SIZES_S, silver), actual, before, original)
     for w in result.windows:
         assert w.sent == w.delivered + w.lost + w.duplicated + w.corrupted + w.unchecked == COUNT
         assert min(w.delivered, w.lost_inherited, w.lost_here, w.corrupted, w.duplicated, w.unexpected) >= 0

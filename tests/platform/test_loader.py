@@ -108,7 +108,14 @@ def test_what_is_wrong_in_an_addition_is_reported_with_its_line(
 @pytest.mark.parametrize(
     ("correct", "wrong", "error"),
     [
-        ("kind: iceberg", "kind: topic", "a tier of kind topic has no 'iceberg'"),
+        ("kind: iceberg\n", "kind: topic\n", "a tier of kind topic has no 'iceberg'"),
+        ("kind: iceberg-candles", "kind: candles", "a tier of kind candles needs 'rows'"),
+        ("window_s: window_s, ", "", "tiers.cold-gold.iceberg.columns: names exactly the columns of"),
+        (
+            "[60, 300,",
+            "[60, 120,",
+            "tiers.cold-gold.windows_s: are some of those of 'gold', whose copy it is",
+        ),
         ("side: side, ", "", "tiers.cold.iceberg.columns: names exactly the columns of"),
     ],
 )

@@ -11,6 +11,7 @@ from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger import Records
 from chaosp7.account.ledger_format import RECORD
 from chaosp7.recorder.attention import Attention
+from chaosp7.recorder.iceberg_news import RowNews
 from chaosp7.recorder.iceberg_sampler import IcebergSampler
 from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.timeline import Timeline
@@ -34,9 +35,10 @@ class Watched:
         self.table = IcebergTable(folder)
         self.table.append(messages(0, 1, 100), FEEDS)  # an earlier run's
         self.timeline = Timeline("cold", FIRST, time.monotonic_ns())
+        start = self.table.start()
         self.sampler = IcebergSampler(
-            self.table.start(),
-            FEEDS,
+            start.source,
+            RowNews(start, FEEDS),
             self.timeline,
             Pace(0.02, 1.0, 0.1),
             Attention(0.5, time.monotonic_ns),

@@ -23,7 +23,7 @@ from chaosp7.errors import ReaderError
 from chaosp7.platform.iceberg import data_files_after, has_deletes, reading
 from chaosp7.platform.model import IcebergSource
 
-__all__ = ["IcebergReader", "Span", "batches"]
+__all__ = ["IcebergReader", "Span", "batches", "can_hold"]
 
 #: First and last sequence, both inclusive.
 Span = tuple[int, int]
@@ -68,7 +68,7 @@ def batches(
         if spans is not None:
             column = source.columns["sequence"]
             wanted = " OR ".join(f"({column} >= {first} AND {column} <= {last})" for first, last in spans)
-            files = [file for file in files if _can_hold(table, column, file, spans)]
+            files = [file for file in files if can_hold(table, column, file, spans)]
         scan = table.scan(row_filter=wanted, selected_fields=tuple(theirs))
         coded = tuple(source.columns[name] for name in names if name in _CODED)
         for task in _tasks(table, source, scan, files):
@@ -98,8 +98,15 @@ def _tasks(
     return tasks
 
 
-def _can_hold(table: Table, column: str, file: DataFile, spans: Sequence[Span]) -> bool:
-    """Return whether a file can have sequences of some spans, by its statistics."""
+def can_hold(table: Table, column: str, file: DataFile, spans: Sequence[Span]) -> bool:
+    """Return whether a file can have rows of some spans, by its statistics.
+
+    Args:
+        table: whose file it is.
+        column: of whole numbers, or of times in their own unit.
+        file: the file.
+        spans: of the column's values.
+    """
     field = table.schema().find_field(column)
     lower, upper = (
         bounds.get(field.field_id) for bounds in (file.lower_bounds or {}, file.upper_bounds or {})

@@ -1,7 +1,7 @@
 """Columns of an Iceberg table's rows as the account's arrays. Pure.
 
-An amount is read exactly or not at all, as everywhere: one that doesn't fit into 64 bits of 1e-8 units is
--1, which no trade has, so that the message counts as corrupted.
+An amount is read exactly or not at all, as everywhere: a trade's that doesn't fit into 64 bits of 1e-8 units
+is -1, which no trade has, so that the message counts as corrupted. Sums may be larger.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chaosp7.account.index import FeedIndex
 from chaosp7.account.rows import Rows
 from chaosp7.errors import ReaderError
 
-__all__ = ["NAMES", "decoded", "identified"]
+__all__ = ["NAMES", "coded", "decoded", "identified", "integers", "sums_e8", "times_ms"]
 
 #: What is read of each message, by our names.
 NAMES: Final = ("exchange", "symbol", "sequence", "price", "quantity", "side", "trade_time")
@@ -60,14 +60,14 @@ def identified(batch: pa.RecordBatch, index: FeedIndex) -> Identified:
     whole = pc.and_(pc.and_(named[0], named[1]), named[2])
     nameless = batch.num_rows - (pc.sum(whole).as_py() or 0)
     kept = batch.filter(whole) if nameless else batch
-    exchanges, exchange_names = _coded(kept.column("exchange"))
-    symbols, symbol_names = _coded(kept.column("symbol"))
+    exchanges, exchange_names = coded(kept.column("exchange"))
+    symbols, symbol_names = coded(kept.column("symbol"))
     pairs = exchanges * len(symbol_names) + symbols
     feeds = np.zeros(len(exchange_names) * len(symbol_names), dtype=np.intp)
     for pair in np.flatnonzero(np.bincount(pairs, minlength=len(feeds))).tolist():
         exchange, symbol = divmod(pair, len(symbol_names))
         feeds[pair] = index.index(Feed(exchange_names[exchange].lower(), symbol_names[symbol]))
-    sequences = _integers(kept.column("sequence"), "sequence").view(np.uint64)
+    sequences = integers(kept.column("sequence"), "sequence").view(np.uint64)
     return Identified(feeds[pairs], sequences, nameless, kept)
 
 
@@ -87,25 +87,35 @@ def decoded(batch: pa.RecordBatch, index: FeedIndex, sell: str) -> tuple[Rows, i
     """
     which = identified(batch, index)
     kept = which.kept
-    sides, names = _coded(kept.column("side").fill_null(""))
+    sides, names = coded(kept.column("side").fill_null(""))
     checksums = checksum(
         which.sequences,
         _amounts(kept.column("price"), "price"),
         _amounts(kept.column("quantity"), "quantity"),
-        _times_ms(kept.column("trade_time")),
+        times_ms(kept.column("trade_time"), "trade_time"),
         np.array([name == sell for name in names], dtype=np.uint8)[sides],
     )
     return Rows(which.feeds, which.sequences, checksums), which.nameless
 
 
-def _coded(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[str]]:
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    if not (pa.types.is_string(coded.dictionary.type) or pa.types.is_large_string(coded.dictionary.type)):
+def coded(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return texts as numbers into a list of the different ones.
+
+    Raises:
+        ReaderError: if it isn't a column of texts.
+    """
+    found = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    if not (pa.types.is_string(found.dictionary.type) or pa.types.is_large_string(found.dictionary.type)):
         raise ReaderError(f"exchange, symbol and side must be text, not {column.type}")
-    return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary.to_pylist()
+    return found.indices.to_numpy(zero_copy_only=False).astype(np.int64), found.dictionary.to_pylist()
 
 
-def _integers(column: pa.Array, name: str) -> npt.NDArray[np.int64]:
+def integers(column: pa.Array, name: str) -> npt.NDArray[np.int64]:
+    """Return whole numbers; -1 where there is none.
+
+    Raises:
+        ReaderError: if it isn't a column of whole numbers.
+    """
     if not pa.types.is_integer(column.type):
         raise ReaderError(f"column {name!r} must hold whole numbers, not {column.type}")
     # Above 2^63 there is only an unsigned type, which Iceberg hasn't.
@@ -115,25 +125,43 @@ def _integers(column: pa.Array, name: str) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def _amounts(column: pa.Array, name: str) -> npt.NDArray[np.int64]:
-    """Return decimals as integers in 1e-8 units."""
+def _halves(column: pa.Array, name: str) -> npt.NDArray[np.int64]:
+    """Return decimals in 1e-8 units as the lower and upper 64 bits of each, shape ``(2, n)``."""
     if not pa.types.is_decimal(column.type) or column.type.scale > _DIGITS:
         raise ReaderError(f"column {name!r} must be a decimal of at most {_DIGITS} digits, not {column.type}")
     wide = column.cast(pa.decimal128(38, _DIGITS))
-    # 128 bits, little-endian: the lower half is the amount, if it has the value of both.
     halves = np.frombuffer(wide.buffers()[1], dtype=np.int64).reshape(-1, 2)
-    low, high = halves[wide.offset : wide.offset + len(wide)].T
+    return halves[wide.offset : wide.offset + len(wide)].T
+
+
+def _amounts(column: pa.Array, name: str) -> npt.NDArray[np.int64]:
+    """Return decimals as integers in 1e-8 units."""
+    # The lower half is the amount, if it has the value of both.
+    low, high = _halves(column, name)
     fits = high == low >> 63
-    if wide.null_count:
-        fits &= wide.is_valid().to_numpy(zero_copy_only=False)
+    if column.null_count:
+        fits &= column.is_valid().to_numpy(zero_copy_only=False)
     return np.where(fits, low, _NEVER)
 
 
-def _times_ms(column: pa.Array) -> npt.NDArray[np.int64]:
+def sums_e8(column: pa.Array, name: str) -> list[int]:
+    """Return decimals without a null as integers in 1e-8 units, of whatever size.
+
+    Raises:
+        ReaderError: if it isn't a column of decimals of at most 8 digits.
+    """
+    low, high = _halves(column, name)
+    return [(h << 64) + lo for h, lo in zip(high.tolist(), low.view(np.uint64).tolist(), strict=True)]
+
+
+def times_ms(column: pa.Array, name: str) -> npt.NDArray[np.int64]:
+    """Return times in Unix milliseconds, rounded down; -1 where there is none.
+
+    Raises:
+        ReaderError: if it is a column neither of timestamps nor of whole milliseconds.
+    """
     if pa.types.is_timestamp(column.type):
         # Rounded down, as ClickHouse does it: a time below a millisecond is none of the exchange's.
-        return (
-            _integers(column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64()), "trade_time")
-            // 1000
-        )
-    return _integers(column, "trade_time")
+        micros = column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
+        return integers(micros, name) // 1000
+    return integers(column, name)
