@@ -18,7 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.faulty.catalogue import BUGS, Bug
-from tests.faulty.runner import GROUPS, Result, run_group
+from tests.faulty.judged import Result
+from tests.faulty.runner import GROUPS, run_group
 
 
 def says(bug: Bug) -> str:
@@ -26,7 +27,7 @@ def says(bug: Bug) -> str:
     if bug.verdict == "error":
         return "verdict `error`"
     told = [f"{effect.kind} at {effect.tiers[0]}" for effect in bug.effects]
-    told += [f"{kind} at gold" for kind, _ in bug.gold]
+    told += [f"{kind} at {bug.candles_of}" for kind, _ in bug.candles]
     return ", ".join(told) + (f" ({bug.cause})" if bug.cause else "")
 
 

@@ -50,7 +50,8 @@ class Bug:
         effects: what the account must say.
         count: how many messages it damages; None: as many as it happens to.
         cause: of what is lost at the topic.
-        gold: class -> "feed" (all of the feed's messages) or "hits", where the candles are to blame.
+        candles: class -> "feed" (all of the feed's messages) or "hits", where candles are to blame.
+        candles_of: the tier of those candles.
         verdict: of a run with it.
     """
 
@@ -62,7 +63,8 @@ class Bug:
     effects: tuple[Effect, ...] = ()
     count: int | None = None
     cause: str = ""
-    gold: tuple[tuple[str, str], ...] = ()
+    candles: tuple[tuple[str, str], ...] = ()
+    candles_of: str = "gold"
     verdict: str = "deviated"
 
     @property
@@ -118,14 +120,14 @@ BUGS: tuple[Bug, ...] = (
     Bug("holds-back", "tables", "silver-processor", "coinbase ADA/USD",
         "writes some rows only after the drain", (Effect(LATE, SILVER),), 20),
     Bug("labels-by-end", "gold", "clickhouse", "binance SOL/USDT",
-        "a candle has its window's end for its start", gold=(("lost", "feed"), ("unexpected", "feed"))),
+        "a candle has its window's end for its start", candles=(("lost", "feed"), ("unexpected", "feed"))),
     Bug("swaps-high-and-low", "gold", "clickhouse", "binance ETH/USDT",
-        "a candle's high and low are swapped", gold=(("corrupted", "feed"),)),
+        "a candle's high and low are swapped", candles=(("corrupted", "feed"),)),
     # Of a feed whose price hardly comes back to a cent: a candle that ends as it began would be right.
     Bug("closes-with-first", "gold", "clickhouse", "binance BTC/USDT",
-        "a candle closes with its earliest trade", gold=(("corrupted", "feed"),)),
+        "a candle closes with its earliest trade", candles=(("corrupted", "feed"),)),
     Bug("repairs-twice", "gold", "silver-processor", "binance XRP/USDT",
-        "gives the candles their last batches again after a crash", gold=(("duplicated", "hits"),)),
+        "gives the candles their last batches again after a crash", candles=(("duplicated", "hits"),)),
     Bug("restores-with-hole", "gold", "clickhouse", "binance BNB/USDT",
         "silver comes back from a backup that lacks some rows", lost("silver"), 21),
     Bug("answers-stale", "gold", "clickhouse", "coinbase",
@@ -143,6 +145,9 @@ BUGS: tuple[Bug, ...] = (
         "moves its watermark before the commit, and never comes to that", lost("cold")),
     Bug("rereads-window", "cold", "offload", "",
         "offloads a window once more", (Effect(DUPLICATED, ("cold",)),)),
+    Bug("offloads-candles-once", "cold", "offload", "kraken ETH/USD",
+        "takes a feed's candles once and none of their newer versions",
+        candles=(("lost", "hits"),), candles_of="cold-gold"),
     Bug("truncated-ledger", "errors", "", "", "the ledger loses its end before the account", verdict="error"),
     Bug("hangs", "errors", "clickhouse", "kraken", "a tier never answers the account", verdict="error"),
 )  # fmt: skip

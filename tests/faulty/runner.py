@@ -9,22 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
-import requests
 import yaml
 
-from chaosp7.account.classes import MessageClass, TierAccount
 from chaosp7.account.feeds import Feed
-from chaosp7.account.gold import GoldAccount
 from chaosp7.embedded import fake_clock
-from chaosp7.embedded.planted import HITS_FILE, HITS_TABLE, PLANTED_ENV, Hit, read_hits
+from chaosp7.embedded.planted import PLANTED_ENV
 from chaosp7.embedded.silver_processor.planted import RELEASE_FILE
 from chaosp7.errors import MeasurementError
 from chaosp7.platform.loader import load
@@ -34,8 +29,10 @@ from chaosp7.run.plan import RunPlan
 from chaosp7.run.run import Run
 from tests.chaos import PLATFORM
 from tests.faulty.catalogue import BUGS, FEEDS, Bug, bugs_of
+from tests.faulty.hits import hits_of, sql
+from tests.faulty.judged import Result, judged
 
-__all__ = ["GROUPS", "Result", "run_group"]
+__all__ = ["GROUPS", "platform_file", "run_group"]
 
 RATE_PER_S = 630  # 30 of each feed
 DURATION_S = 6.0
@@ -44,24 +41,6 @@ INCOMPLETE_S = 6.0
 #: Where ClickHouse is restarted under a statement of the silver processor: that gives up after 5 s, and asks
 #: again whether it was done.
 INCOMPLETE_AFTER_A_RESTART_S = 12.0
-
-Wanted = dict[str, dict[MessageClass, dict[Feed, set[int]]]]
-
-
-@dataclass
-class Result:
-    """What the account made of one bug."""
-
-    bug: Bug
-    verdict: str
-    hits: int = 0
-    first_tier: str = ""
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def found(self) -> bool:
-        """Whether it was found, and called what it is."""
-        return not self.problems
 
 
 class _Hook(logging.Handler):
@@ -153,12 +132,6 @@ _HELD_BY_SILVER = 95
 # What is done to the platform while it is under load.
 
 
-def _sql(run: Run, sql: str) -> str:
-    answer = requests.post(f"http://{run.driver.endpoint('clickhouse')}/", data=sql.encode(), timeout=30)
-    assert answer.ok, answer.text
-    return answer.text
-
-
 def _handler(run: Run) -> None:
     _until_sent(run, 2.0)
     if run.model.services["feed-handler-binance"].adjustable_clock:
@@ -231,7 +204,7 @@ def _error(run: Run, bug: Bug) -> Result:
 def _compared(run: Run, group: str) -> list[Result]:
     def at_rest() -> None:
         if group == "tables":
-            _sql(run, "OPTIMIZE TABLE k2.bronze_trades_kraken FINAL")
+            sql(run, "OPTIMIZE TABLE k2.bronze_trades_kraken FINAL")
 
     release = run.driver.data_folder("silver-processor") / RELEASE_FILE
     try:
@@ -239,175 +212,11 @@ def _compared(run: Run, group: str) -> list[Result]:
         GROUPS[group](run)
         with _hooked(Accounting_for=at_rest, messages_are_missing=release.touch):
             run.finish()
-        hits = _hits(run, group)
+        hits = hits_of(run, group)
         evidence = run.conclude({"status": "completed"})
     finally:
         run.release()
-    return _judged(run, group, hits, evidence.verdict)
-
-
-def _hits(run: Run, group: str) -> dict[str, list[Hit]]:
-    """Return what each bug has damaged."""
-    found: dict[str, list[Hit]] = defaultdict(list)
-    for service in {bug.service for bug in bugs_of(group)} | {"exchange"}:
-        for hit in read_hits(run.driver.data_folder(service) / HITS_FILE):
-            found[hit.bug].append(hit)
-    table = f"SELECT DISTINCT bug, exchange, symbol, sequence FROM {HITS_TABLE}"
-    for line in _sql(run, table).splitlines() if run.model.services["clickhouse"].planted else ():
-        bug_name, exchange, symbol, sequence = line.split("\t")
-        found[bug_name].append(Hit(bug_name, exchange, symbol, int(sequence)))
-    for bug in bugs_of(group):
-        if bug.name in _ASKED:
-            found[bug.name] = _ASKED[bug.name](run, bug)
-    return found
-
-
-def _without(run: Run, bug: Bug, table: str, symbol: str) -> list[Hit]:
-    """Return what a table lacks by a plain look at it."""
-    exchange, _, one = bug.target.partition(" ")
-    there: dict[str, set[int]] = defaultdict(set)
-    for line in _sql(run, f"SELECT {symbol}, sequence FROM {table}").splitlines():
-        name, sequence = line.split("\t")
-        there[name].add(int(sequence))
-    return [
-        Hit(bug.name, exchange, feed.symbol, n)
-        for feed, bounds in run.accounts().tiers["topic"].bounds.items()
-        if feed.exchange == exchange and one in {"", feed.symbol}
-        for n in range(bounds.first, bounds.last + 1)
-        if n not in there[feed.symbol]
-    ]
-
-
-def _twins(run: Run, bug: Bug) -> list[Hit]:
-    """Return all but the last of the trades that have one time and price, by the ledger."""
-    feed = Feed(*bug.target.split(" "))
-    last: dict[tuple[int, int], int] = {}
-    hits = []
-    for index, records in run.accounts().run.by_feed():
-        if run.accounts().run.feeds[index] == feed:
-            for record in records:
-                key = int(record["trade_time_ms"]), int(record["price_e8"])
-                if key in last:
-                    hits.append(Hit(bug.name, feed.exchange, feed.symbol, last[key]))
-                last[key] = int(record["sequence"])
-    return hits
-
-
-#: Bugs that can't know themselves what they have damaged.
-_ASKED: dict[str, Callable[[Run, Bug], list[Hit]]] = {
-    "sends-without-acks": lambda run, bug: _without(run, bug, "k2.raw_trades_kraken", "symbol"),
-    "answers-stale": lambda run, bug: _without(run, bug, "k2.planted_answers_stale", "symbol"),
-    "collapses-twins": _twins,
-}
-
-
-def _judged(run: Run, group: str, hits: dict[str, list[Hit]], verdict: str) -> list[Result]:
-    bounds = next(a.bounds for a in run.accounts().tiers.values() if isinstance(a, TierAccount))
-    wanted: Wanted = defaultdict(lambda: defaultdict(lambda: defaultdict(set)))
-    results = {}
-    feeds: dict[Feed, list[Result]] = defaultdict(list)
-    for bug in bugs_of(group):
-        # Numbers beyond what was sent aren't in the account of sent messages.
-        mine = [h for h in hits[bug.name] if bounds[h.feed].first <= h.sequence <= bounds[h.feed].last]
-        results[bug.name] = _happened(bug, mine, verdict)
-        for feed in {hit.feed for hit in mine}:
-            feeds[feed].append(results[bug.name])
-        for effect in bug.effects:
-            for tier in effect.tiers:
-                for hit in mine:
-                    if hit.role == effect.role:
-                        wanted[tier][effect.kind][hit.feed].add(hit.sequence)
-        _check_first_tier(run, results[bug.name], mine)
-    for tier, feed, problem in _differences(run, wanted):
-        for result in feeds[feed] or results.values():
-            result.problems.append(f"{tier} {feed}: {problem}")
-    _check_gold(run, list(results.values()))
-    return list(results.values())
-
-
-def _happened(bug: Bug, hits: list[Hit], verdict: str) -> Result:
-    """See that a bug has done its damage, as often as it should."""
-    result = Result(bug, verdict, len({(hit.feed, hit.sequence, hit.role) for hit in hits}))
-    if bug.effects:
-        result.first_tier = bug.effects[0].tiers[0]
-    if bug.effects and not hits:
-        result.problems.append("it didn't happen")
-    if bug.count is not None and result.hits != bug.count:
-        result.problems.append(f"it happened {result.hits} times, not {bug.count}")
-    if verdict != bug.verdict:
-        result.problems.append(f"verdict {verdict}, not {bug.verdict}")
-    return result
-
-
-def _differences(run: Run, wanted: Wanted) -> Iterator[tuple[str, Feed, str]]:
-    """Yield where the account says something else than what was done."""
-    for tier, account in run.accounts().tiers.items():
-        if not isinstance(account, TierAccount):
-            continue
-        graver: dict[Feed, set[int]] = defaultdict(set)
-        for kind in MessageClass:
-            if kind is MessageClass.DELIVERED:
-                continue
-            for feed in account.bounds:
-                right = wanted[tier][kind][feed] - graver[feed]
-                told = set(account.sequences(kind).get(feed, ()))
-                graver[feed] |= right
-                # A merge takes twins away whenever it likes, before silver has read them or after.
-                if tier == "silver" and not right and told <= wanted["bronze"][kind][feed]:
-                    continue
-                if told != right:
-                    yield (
-                        tier,
-                        feed,
-                        f"{kind}: missed {sorted(right - told)}, too many {sorted(told - right)}",
-                    )
-        if account.unexpected_rows:
-            yield tier, next(iter(account.bounds)), f"{account.unexpected_rows} unexpected"
-
-
-def _check_first_tier(run: Run, result: Result, hits: list[Hit]) -> None:
-    """See that what is lost is put down to the right tier and cause."""
-    for effect in result.bug.effects:
-        if effect.kind is not MessageClass.LOST:
-            continue
-        loss = next(one for one in run.accounts().attribution.tiers if one.tier == effect.tiers[0])
-        for hit in hits:
-            if hit.role != effect.role or hit.sequence not in loss.lost_here.get(hit.feed, ()):
-                if hit.role == effect.role:
-                    result.problems.append(f"{hit.feed} {hit.sequence} isn't put down to {effect.tiers[0]}")
-                continue
-            if result.bug.cause and hit.sequence not in getattr(loss, result.bug.cause).get(hit.feed, ()):
-                result.problems.append(f"{hit.feed} {hit.sequence} isn't called {result.bug.cause}")
-
-
-def _check_gold(run: Run, results: list[Result]) -> None:
-    (account,) = (a for a in run.accounts().tiers.values() if isinstance(a, GoldAccount))
-    bounds = next(a.bounds for a in run.accounts().tiers.values() if isinstance(a, TierAccount))
-    right: dict[str, int] = dict.fromkeys(("lost", "corrupted", "duplicated", "unexpected"), 0)
-    feeds = set()
-    for result in results:
-        for kind, what in result.bug.gold:
-            feed = Feed(*result.bug.target.split(" "))
-            feeds.add(feed)
-            result.first_tier = "gold"
-            result.hits = result.hits if what == "hits" else bounds[feed].size
-            right[kind] += result.hits
-            if not result.hits:
-                result.problems.append("it didn't happen")
-    worst = account.worst
-    told = {
-        "lost": worst.lost_here,
-        "corrupted": worst.corrupted - worst.corrupted_inherited,
-        "duplicated": worst.duplicated - worst.duplicated_inherited,
-        "unexpected": worst.unexpected,
-    }
-    if told != right:
-        for result in [r for r in results if r.bug.gold] or results:
-            result.problems.append(f"gold is blamed for {told}, not for {right}")
-    named = {finding.key.feed for window in account.windows for finding in window.findings}
-    for result in results:
-        if result.bug.gold and Feed(*result.bug.target.split(" ")) not in named:
-            result.problems.append("no candle of its feed is named")
+    return judged(run, group, hits, evidence.verdict)
 
 
 assert {bug.group for bug in BUGS} == GROUPS.keys()

@@ -9,7 +9,8 @@ from chaosp7.embedded.planted import PLANTED_ENV, parse
 from chaosp7.errors import ConfigError
 from chaosp7.platform.loader import load
 from tests.faulty.catalogue import BUGS, Bug
-from tests.faulty.runner import Result, platform_file, run_group
+from tests.faulty.judged import Result
+from tests.faulty.runner import platform_file, run_group
 
 _of_group: dict[str, list[Result] | Exception] = {}
 

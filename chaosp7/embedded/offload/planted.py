@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.table import Table
 
 from chaosp7.account.feeds import Feed
@@ -19,7 +21,7 @@ from chaosp7.embedded.planted import HitLog, Planted, refuse_unknown
 
 __all__ = ["BUGS", "PlantedOffload"]
 
-BUGS: Final = ("moves-watermark-first", "rereads-window")
+BUGS: Final = ("moves-watermark-first", "offloads-candles-once", "rereads-window")
 
 #: Which of silver's increments, counted from 1, one isn't written and the other one is written once more.
 _UNWRITTEN, _REREAD, _REREAD_AT = 2, 1, 3
@@ -52,6 +54,8 @@ class PlantedOffload(Offload):
         super().__init__(source, catalog, watermarks, points)
         refuse_unknown(planted, BUGS)
         self._bugs = {one.name for one in planted}
+        self._once = [one.feed for one in planted if one.name == "offloads-candles-once"]
+        self._offloaded_by: dict[Feed, int] = {}
         self._hits = hits
         self._to = 0
         self._count = 0
@@ -59,7 +63,7 @@ class PlantedOffload(Offload):
 
     def _prepared(self, table: Table, increment: Increment) -> commit.Prepared:
         if table.name()[-1] != SILVER.name:
-            return super()._prepared(table, increment)
+            return super()._prepared(table, self._without_newer_versions(increment))
         if increment.to != self._to:  # not the same one once more
             self._to = increment.to
             self._count += 1
@@ -75,6 +79,18 @@ class PlantedOffload(Offload):
             written = files.write(table, rows, lambda: None)
             return commit.prepare(table, written, increment.after, increment.to)
         return super()._prepared(table, increment)
+
+    def _without_newer_versions(self, increment: Increment) -> Increment:
+        """Return an increment of candles without those of a feed that has some in an earlier one."""
+        rows = increment.rows
+        for feed in self._once:
+            mine = pc.and_(pc.equal(rows["exchange"], feed.exchange), pc.equal(rows["symbol"], feed.symbol))
+            if not pc.any(mine).as_py():
+                continue
+            # Not written yet, or the same increment once more.
+            if self._offloaded_by.setdefault(feed, increment.to) != increment.to:
+                rows = rows.filter(pc.invert(mine))
+        return replace(increment, rows=rows)
 
     def _note(self, bug: str, rows: pa.Table) -> None:
         names = zip(rows["exchange"].to_pylist(), rows["symbol"].to_pylist(), strict=True)
