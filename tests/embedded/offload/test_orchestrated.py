@@ -165,21 +165,18 @@ def test_once_is_a_run_too_and_its_exit_code_is_its_state(
     cold: ColdTier, silver: Silver, server: PrefectServer, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
     options = ("--orchestrator", server.api, "--tries", "1", "--once")
-    silver.put()
-    for state, cut, code in (("Completed", False, 0), ("Failed", True, 1)):
-        if cut:
-            cold.cut("minio")
+    for state, cut, code in (("Failed", True, 1), ("Completed", False, 0)):
+        silver.put()
+        (cold.cut if cut else cold.join)("minio")
         once = OffloadProcess(cold, tmp_path, options=options, env=prefect_env())
         assert once.process.wait(60) == code, once.tail()
         assert server.states()[-1] == state
-    cold.join("minio")
     assert_once(cold, clickhouse)
 
 
 def test_the_flow_itself_runs_where_an_orchestrator_has_it(
     cold: ColdTier, silver: Silver, server: PrefectServer, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
-    silver.put(batches=2)
     code = (
         "import sys; from chaosp7.embedded import lake\n"
         "from chaosp7.embedded.offload.orchestrated import offload\n"
@@ -189,13 +186,12 @@ def test_the_flow_itself_runs_where_an_orchestrator_has_it(
     arguments = [cold.via("clickhouse"), f"http://{cold.via('catalog')}", cold.via("minio"), str(tmp_path)]
     env = {**os.environ, **prefect_env(), "PREFECT_API_URL": server.api, "PREFECT_HOME": str(tmp_path)}
     command = [sys.executable, "-c", code, *arguments]
-    for state, cut in (("Completed", False), ("Failed", True)):
-        if cut:
-            cold.cut("minio")
+    for state, cut in (("Failed", True), ("Completed", False)):
+        silver.put(batches=2)
+        (cold.cut if cut else cold.join)("minio")
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert done.stdout.split()[-1:] == [state], done.stdout + done.stderr
         assert server.states()[-1] == state
-    cold.join("minio")
     assert_once(cold, clickhouse)
 
 
