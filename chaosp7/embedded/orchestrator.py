@@ -45,8 +45,9 @@ def set_client_variables(api: str, home: Path, timeout_s: float) -> None:
     variables = _QUIET | {
         "PREFECT_HOME": str(home),
         "PREFECT_API_REQUEST_TIMEOUT": str(timeout_s),
-        # A request that is sent twice may register two runs.
-        "PREFECT_CLIENT_MAX_RETRIES": "0",
+        # Its database may be locked for a moment (503). One that is sent twice may register two runs; the
+        # offload looks for those.
+        "PREFECT_CLIENT_MAX_RETRIES": "1",
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
     }
@@ -80,6 +81,8 @@ def main() -> int:
     home = arguments.data_dir.absolute()
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui"]
+    # Schedules, events and automations aren't used, and what writes them locks the database now and then.
+    command += ["--no-services"]
     command += ["--host", arguments.host, "--port", str(arguments.http_port)]
     # The same process: whoever ends it ends the server, and nothing is left.
     return os.execve(sys.executable, command, dict(_server_variables(home)))  # noqa: S606  # no shell

@@ -76,7 +76,6 @@ class RegisteredOffload:
         self._tries = tries
         self._stop = stop
         self._tags = (TAG, own_tag())
-        self._unsettled = True
         self._outcomes: dict[UUID, Any] = {}
         self._flow = prefect.flow(name=FLOW, validate_parameters=False)(self._body)
         self.failed = False
@@ -96,13 +95,12 @@ class RegisteredOffload:
         try:
             # The thread of the heartbeats ends on whole seconds, and a run takes less than one.
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), prefect.tags(*self._tags):
-                if self._unsettled:
-                    for words in settle(self._outcomes):
-                        _log.warning("%s", words)
-                    self._outcomes.clear()
-                    outcomes = 0
+                # None is under way here now: what seems to be is left over.
+                for words in settle(self._outcomes):
+                    _log.warning("%s", words)
+                self._outcomes.clear()
+                outcomes = 0
                 step = "begin a run at Prefect"
-                self._unsettled = True
                 state = self._flow(return_state=True)
         except (Exception, PrefectSignal) as error:  # its client raises what httpx, pydantic and asyncio do
             if len(self._outcomes) > outcomes:
@@ -110,7 +108,6 @@ class RegisteredOffload:
             failure = OffloadError(step, f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")
             self._offload.statistics.failed(str(failure))
             raise failure from error
-        self._unsettled = False
         if not self._outcomes:
             if state.is_failed():
                 state.result()  # raises: no failure of the offload's but a mistake in its code
