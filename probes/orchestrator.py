@@ -2,8 +2,8 @@
 
 They ask a server of Prefect by its REST API: that of the platform (the service whose part is
 ``orchestrator``), or another one whose API they are given. Prefect's times are those of its wall clock. On
-this machine they are exact but for what the clock was set by during the run; of another machine's clock only
-the second is known, by its answers. What isn't surely within a time counts as outside of it.
+this machine they are exact but for what the clock was set by during the run; another machine's clock is known
+to within 3 s, by its answers. What isn't surely within a time counts as outside of it.
 """
 
 import logging
