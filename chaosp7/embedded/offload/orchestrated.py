@@ -31,7 +31,7 @@ __all__ = ["FLOW", "RegisteredOffload", "offload"]
 FLOW: Final = "offload"
 
 _log = logging.getLogger(__name__)
-# Seven requests a run, told one by one.
+# It tells each request, and a run has some ten.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
