@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,19 @@ class OffloadProcess(Process):
     """The offload with a quick beat."""
 
     def __init__(
-        self, cold: ColdTier, folder: Path, name: str = "offload", options: tuple[str, ...] = ()
+        self,
+        cold: ColdTier,
+        folder: Path,
+        name: str = "offload",
+        options: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.port = free_port()
         self.data = folder / name
         command = _python("offload", "--data-dir", str(self.data), "--http-port", str(self.port))
         command += ["--clickhouse", cold.via("clickhouse"), "--catalog", f"http://{cold.via('catalog')}"]
         command += ["--object-store", cold.via("minio"), "--cycle-s", "0.1", "--timeout-s", "2", *options]
-        super().__init__(command, folder / f"{name}.log")
+        super().__init__(command, folder / f"{name}.log", env=env)
 
     def die_at(self, step: str) -> requests.Response:
         until(self.answers, said=self.tail)
@@ -68,12 +73,15 @@ class OffloadProcess(Process):
 
     def metric(self, name: str) -> float:
         """Return a figure; -1 while it isn't told."""
-        try:
-            text = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text
-        except requests.RequestException:
-            return -1
-        lines = (line for line in text.splitlines() if line.startswith(f"offload_{name} "))
+        lines = (line for line in self.metrics().splitlines() if line.startswith(f"offload_{name} "))
         return float(next(lines, "-1").split()[-1])
+
+    def metrics(self) -> str:
+        """Return all its figures; nothing while it doesn't answer."""
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text
+        except requests.RequestException:
+            return ""
 
     def tail(self) -> str:
         return self.log.read_text()[-3000:]

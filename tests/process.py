@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["Process"]
@@ -20,15 +21,19 @@ class Process:
         command: what it runs.
         log: where its output goes; added to.
         user: as whom; None: as this process.
+        env: variables that it has beside those of this process.
 
     Attributes:
         process: the running process.
     """
 
-    def __init__(self, command: list[str], log: Path, user: str | None = None) -> None:
+    def __init__(
+        self, command: list[str], log: Path, user: str | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
         self.command = command
         self.log = log
         self._user = user
+        self._env = dict(env or {})
         self.start()
 
     def start(self) -> None:
@@ -41,6 +46,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 user=self._user,
+                env={**os.environ, **self._env},
                 preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
             )
 

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-from chaosp7.embedded import bounded_disk, fake_clock, kafka, lake, planted, provision
+from chaosp7.embedded import bounded_disk, fake_clock, kafka, lake, orchestrator, planted, provision
 from chaosp7.embedded.plan_model import Check, HealthPlan, LinkPlan, Plan, ServicePlan, TaskPlan
 from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
@@ -28,8 +28,14 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def needed_parts(platform: Platform) -> tuple[str, ...]:
-    """Return which provisioned parts the platform runs on."""
+    """Return which provisioned parts the platform runs on.
+
+    Raises:
+        ConfigError: if it runs on a package that isn't installed.
+    """
     cold = provision.COLD if platform.services_of(Part.OBJECT_STORE) else ()
+    if platform.services_of(Part.ORCHESTRATOR) and platform.made_by_us:
+        orchestrator.require()
     return (*provision.NEEDED, *cold)
 
 
@@ -202,7 +208,8 @@ class _Builder:
         main, host = ports["main"], self.hosts[name]
         data = self.state.data(name)
         after: list[str] = []
-        health = HealthPlan(check=Check.HTTP, port=main, host=host)
+        path = "/api/health" if service.part is Part.ORCHESTRATOR else "/healthz"
+        health = HealthPlan(check=Check.HTTP, port=main, path=path, host=host)
         match service.part:
             case Part.EXCHANGE:
                 command = [*_python("exchange"), "--control-port", str(main), "--state-dir", str(data)]
@@ -233,7 +240,7 @@ class _Builder:
                 command = [*_python("silver_processor"), "--clickhouse", server, "--http-port", str(main)]
                 command += ["--exchanges", *self.platform.feeds]
                 after = [self.platform.the_service(part) for part in (Part.CLICKHOUSE, Part.TOXIPROXY)]
-            case Part.OBJECT_STORE | Part.CATALOG | Part.OFFLOAD:
+            case Part.OBJECT_STORE | Part.CATALOG | Part.OFFLOAD | Part.ORCHESTRATOR:
                 command, after = self._cold(name, service.part, main)
         command += planted.options(service.planted, data)
         if service.adjustable_clock:
@@ -274,12 +281,19 @@ class _Builder:
             # Beside the objects, not in extended attributes, which not every file system has.
             return [*command, "posix", "--sidecar", str(data / "sidecar"), str(data / "store")], []
         command = [*_python(part.value), "--data-dir", str(data), "--http-port", str(port)]
+        if part is Part.ORCHESTRATOR:
+            return [*command, "--host", self.hosts[name]], []
         command += ["--object-store", self._through(name, Part.OBJECT_STORE)]
         after = [Part.TOXIPROXY, Part.OBJECT_STORE]
         if part is Part.OFFLOAD:
             command += ["--clickhouse", self._through(name, Part.CLICKHOUSE)]
             command += ["--catalog", f"http://{self._through(name, Part.CATALOG)}"]
             after += [Part.CLICKHOUSE, Part.CATALOG]
+            if self.platform.services_of(Part.ORCHESTRATOR):
+                command += ["--orchestrator", f"http://{self._through(name, Part.ORCHESTRATOR)}/api"]
+                # A run that fails is to be seen soon; the next one is some seconds away.
+                command += ["--tries", "2"]
+                after += [Part.ORCHESTRATOR]
         return command, [self.platform.the_service(one) for one in after]
 
     def _exchange(self) -> list[str]:

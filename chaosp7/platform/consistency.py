@@ -51,7 +51,7 @@ _REACHED_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY)
 
 def inconsistencies(platform: Platform) -> _Problems:
     """Yield every place where names don't belong together, with what is wrong there."""
-    for check in (_parts, _feed_handlers, _links, _topics, _tiers, _consumer_groups):
+    for check in (_parts, _orchestrators, _feed_handlers, _links, _topics, _tiers, _consumer_groups):
         yield from check(platform)
 
 
@@ -81,6 +81,15 @@ def _parts(platform: Platform) -> _Problems:
             yield from _planted(platform, name, service)
         if not platform.made_by_us:
             yield from _container(name, service)
+
+
+def _orchestrators(platform: Platform) -> _Problems:
+    there = platform.services_of(Part.ORCHESTRATOR)
+    if len(there) > 1:
+        yield ("services",), f"there can be only one service with part {Part.ORCHESTRATOR.value!r}"
+    by_process = platform.driver == "process" and platform.services_of(Part.OFFLOAD)
+    if there and platform.made_by_us and not by_process:
+        yield ("services",), f"an {Part.ORCHESTRATOR.value!r} takes an offload, and both are processes"
 
 
 def _planted(platform: Platform, name: str, service: Service) -> _Problems:

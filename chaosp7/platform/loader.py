@@ -44,7 +44,19 @@ def load(name_or_path: str | Path | None = None) -> Platform:
     Raises:
         ConfigError: if the file is missing or wrong; the message begins with file and line.
     """
-    path = find(name_or_path)
+    return _load(find(name_or_path), ())
+
+
+def _load(path: Path, above: tuple[Path, ...]) -> Platform:
+    """Read a platform file that others extend.
+
+    Args:
+        path: the file.
+        above: those that extend it, the last one directly.
+    """
+    if path.resolve() in above:
+        raise ConfigError(f"{above[-1]}: extends: {path} extends this file already")
+    above = (*above, path.resolve())
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
@@ -58,7 +70,7 @@ def load(name_or_path: str | Path | None = None) -> Platform:
     content = _plain(node, (), lines, path)
     base = content.pop("extends", None)
     if base is not None:
-        content = _extended(_base(str(base), path), content, lines, path)
+        content = _extended(_base(str(base), path, above), content, lines, path)
     try:
         platform = msgspec.convert({**content, "path": path}, Platform)
     except msgspec.ValidationError as error:
@@ -89,18 +101,19 @@ def _extended(
     return result
 
 
-def _base(name: str, path: Path) -> dict[str, Any]:
-    """Return the content of the file that another one extends; it is right in itself.
+def _base(name: str, path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the content of the file that another one extends, over what that extends; it is right in itself.
 
     Raises:
-        ConfigError: if it isn't, or extends another one.
+        ConfigError: if it isn't, or extends a file that extends it.
     """
     beside = path.parent / f"{name}.yaml"
-    base = load(beside if beside.is_file() else name)
-    content = yaml.safe_load(base.path.read_text(encoding="utf-8"))
-    if "extends" in content:
-        raise ConfigError(f"{path}: extends: {base.path} extends another one already")
-    return dict(content)
+    base = _load(find(beside if beside.is_file() else name), above)
+    content = dict(yaml.safe_load(base.path.read_text(encoding="utf-8")))
+    below = content.pop("extends", None)
+    return (
+        content if below is None else _extended(_base(str(below), base.path, above), content, {}, base.path)
+    )
 
 
 def find(name_or_path: str | Path | None = None) -> Path:

@@ -41,6 +41,8 @@ class Part(StrEnum):
     OBJECT_STORE = "object-store"
     CATALOG = "catalog"
     OFFLOAD = "offload"
+    ORCHESTRATOR = "orchestrator"
+    """A server of Prefect, which sees each run of the offload."""
     OTHER = "other"
     """A container beside the flow of the data: it can be killed, and isn't measured."""
 

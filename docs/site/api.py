@@ -59,7 +59,7 @@ _PLATFORM = """
 What a file in ``platforms/`` may say, key by key; a key that isn't here is an error. To begin from:
 :download:`embedded.yaml </platforms/embedded.yaml>`, or for containers of your own
 :download:`k2-compose.yaml </platforms/k2-compose.yaml>`. ``extends: NAME`` takes over another file's keys;
-what the file says itself replaces them whole.
+what the file says itself replaces them whole. That file may extend another one.
 """
 _ERRORS = """
 All of them derive from ``ChaosP7Error``. Actions and probes turn them into

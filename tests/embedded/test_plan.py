@@ -159,6 +159,23 @@ def test_the_object_stores_server_is_asked_for_only_where_there_is_one(platform:
     assert needed_parts(load("embedded-cold")) == ("kafka", "toxiproxy", "versitygw")
 
 
+def test_the_offload_reaches_its_orchestrator_by_its_link_and_waits_for_it(
+    parts: Parts, tmp_path: Path
+) -> None:
+    plan = _plan(load("embedded-prefect"), parts, tmp_path)
+    proxy = plan.links["offload->prefect-server"].listen_port
+    assert _argument(plan, "offload", "--orchestrator") == f"http://127.0.0.1:{proxy}/api"
+    assert "prefect-server" in plan.services["offload"].after
+    server = plan.services["prefect-server"]
+    assert (server.health.path, server.health.port) == ("/api/health", server.ports["main"])
+    assert _argument(plan, "prefect-server", "--host") == "127.0.0.1"
+
+
+def test_a_platform_whose_orchestrator_is_not_installed_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(ConfigError, match=r"has no Prefect: pip install 'chaosp7\[prefect\]'"):
+        needed_parts(load("embedded-prefect"))
+
+
 def test_a_platform_without_a_cold_tier_needs_no_pyiceberg() -> None:
     modules = "chaosp7.cli, chaosp7.embedded.plan, chaosp7.platform.bring_up, chaosp7.embedded.lake"
     code = f"import {modules}, sys; sys.exit('pyiceberg' in sys.modules)"

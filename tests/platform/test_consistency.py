@@ -39,3 +39,18 @@ def test_a_cold_tier_is_whole_or_not_there(left_out: str) -> None:
     changed = msgspec.structs.replace(model, services=services, links=links, tiers=tiers)
     found = list(inconsistencies(changed))
     assert [where for where, _ in found] == [("services",)]
+
+
+def test_an_orchestrator_is_alone_and_has_an_offload_to_see() -> None:
+    model = load("embedded-prefect")
+    assert list(inconsistencies(model)) == []
+    orchestrator = model.services["prefect-server"]
+    twice = msgspec.structs.replace(model, services={**model.services, "other": orchestrator})
+    assert [words for _, words in inconsistencies(twice)] == [
+        "there can be only one service with part 'orchestrator'"
+    ]
+    hot = load("embedded")
+    alone = msgspec.structs.replace(hot, services={**hot.services, "prefect-server": orchestrator})
+    assert [words for _, words in inconsistencies(alone)] == [
+        "an 'orchestrator' takes an offload, and both are processes"
+    ]

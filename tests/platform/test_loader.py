@@ -86,6 +86,19 @@ def test_a_key_with_a_plus_adds_to_the_mapping_of_the_file_that_is_extended(tmp_
     assert found.links == base.links
 
 
+def test_a_file_may_extend_one_that_extends_another_but_none_that_extends_it(tmp_path: Path) -> None:
+    for name, base in (("lower", "embedded"), ("upper", "lower")):
+        more = f"services+:\n  {name}: {{part: feed-handler, exchange: binance}}\n"
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {base}\nname: {name}\ndriver: process\n{more}")
+    found = loader.load(tmp_path / "upper.yaml")
+    assert list(found.services) == [*loader.load("embedded").services, "lower", "upper"]
+    assert found.name == "upper"
+    lower = tmp_path / "lower.yaml"
+    lower.write_text(lower.read_text().replace("extends: embedded", "extends: upper"))
+    with pytest.raises(ConfigError, match=r"lower.yaml: extends: .*upper.yaml extends this file already"):
+        loader.load(tmp_path / "upper.yaml")
+
+
 @pytest.mark.parametrize(
     ("more", "error"),
     [

@@ -7,36 +7,23 @@ import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from chaosp7.embedded import lake, log
-from chaosp7.embedded.http import (
-    HttpEndpoint,
-    Request,
-    Response,
-    error_response,
-    json_response,
-    metrics_response,
-)
+from chaosp7.embedded import lake, log, orchestrator
 from chaosp7.embedded.offload.crash_points import CrashPoints
 from chaosp7.embedded.offload.cycle import Offload
-from chaosp7.embedded.offload.flow import Settings, flow, open_offload
+from chaosp7.embedded.offload.flow import Settings, drain, open_offload
 from chaosp7.embedded.offload.planted import PlantedOffload
-from chaosp7.embedded.offload.retry import Backoff
-from chaosp7.embedded.offload.statistics import Statistics
+from chaosp7.embedded.offload.service import endpoint, serve
 from chaosp7.embedded.planted import HitLog, add_options, parse
-from chaosp7.errors import ChaosP7Error, ConfigError, OffloadError
+from chaosp7.errors import ChaosP7Error, ConfigError
 
-#: Without a success for so many cycles the offload isn't healthy.
-HEALTHY_CYCLES: Final = 3
-#: ... but not within this: one slow cycle is no failure.
-HEALTHY_S: Final = 10.0
+if TYPE_CHECKING:
+    from chaosp7.embedded.offload.orchestrated import RegisteredOffload
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,7 +57,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--once", action="store_true", help="offload what is there and end; exit code 1: it failed"
     )
-    parser.add_argument("--tries", type=int, default=4, help="(--once) before it has failed")
+    parser.add_argument(
+        "--tries", type=int, default=4, help="(--once, --orchestrator) of a cycle, before a run has failed"
+    )
+    parser.add_argument(
+        "--orchestrator",
+        default="",
+        metavar="URL",
+        help="http://HOST:PORT/api of Prefect, which sees each run",
+    )
     add_options(parser)
     return parser.parse_args()
 
@@ -96,64 +91,37 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-class _DieAt(msgspec.Struct, forbid_unknown_fields=True):
-    step: str
-
-
-def _endpoint(port: int, statistics: Statistics, points: CrashPoints, cycle_s: float) -> HttpEndpoint:
-    started = time.monotonic()
-    limit_s = max(HEALTHY_S, HEALTHY_CYCLES * cycle_s)
-
-    def health(_: Request) -> Response:
-        # Before the first success the clock runs from the start; a platform waits for that success.
-        age_s = statistics.age_s()
-        healthy = age_s < limit_s
-        state = {
-            "healthy": healthy,
-            "last_success_age_s": age_s if statistics.last_success_ns else None,
-            "running_s": time.monotonic() - started,
-            "watermarks": statistics.watermarks,
-            "consecutive_failures": statistics.consecutive_failures,
-            "last_error": statistics.last_error if statistics.consecutive_failures else "",
-        }
-        return json_response(state, 200 if healthy else 503)
-
-    def metrics(_: Request) -> Response:
-        return metrics_response(statistics.metrics())
-
-    def die_at(request: Request) -> Response:
-        try:
-            points.arm(request.json(_DieAt).step)
-        except ConfigError as error:
-            return error_response(str(error), 400)
-        return json_response({"armed": True})
-
-    routes = {("GET", "/healthz"): health, ("GET", "/metrics"): metrics, ("POST", "/die-at"): die_at}
-    return HttpEndpoint(port, routes)
-
-
-def _serve(offload: Offload, stop: threading.Event, cycle_s: float, logger: logging.Logger) -> None:
-    backoff, statistics = Backoff(), offload.statistics
-    while not stop.is_set():
-        begun = time.monotonic()
-        if statistics.consecutive_failures:
-            statistics.retries += 1
-        try:
-            more = offload.cycle()
-        except OffloadError as error:
-            # The step and the cause say it; a traceback at every try would bury them.
-            logger.error("failure %d in a row: %s", statistics.consecutive_failures, error)  # noqa: TRY400
-            stop.wait(backoff.wait_s(statistics.consecutive_failures))
-            continue
-        if not more:
-            # A steady beat: the time of the cycle itself is part of the pause.
-            stop.wait(max(0.01, cycle_s - (time.monotonic() - begun)))
-
-
 def _maker(arguments: argparse.Namespace) -> Callable[..., Offload]:
     if not arguments.planted:
         return Offload
     return partial(PlantedOffload, planted=parse(arguments.planted), hits=HitLog(arguments.planted_log))
+
+
+def _registered(arguments: argparse.Namespace, offload: Offload, stop: threading.Event) -> RegisteredOffload:
+    """Return what runs the offload where Prefect sees it.
+
+    Raises:
+        ConfigError: if Prefect isn't installed.
+    """
+    orchestrator.require()
+    home = arguments.data_dir.absolute() / "prefect"
+    orchestrator.set_client_variables(arguments.orchestrator, home, arguments.timeout_s)
+    # An extra, which reads its variables when it is imported.
+    from chaosp7.embedded.offload.orchestrated import RegisteredOffload  # noqa: PLC0415
+
+    return RegisteredOffload(offload, arguments.tries, stop)
+
+
+def _once(offload: Offload, registered: RegisteredOffload | None, tries: int, logger: logging.Logger) -> int:
+    if registered is None:
+        drain(offload, tries)
+    else:
+        registered.run()
+        if registered.failed:
+            return 1
+    done = offload.statistics
+    logger.info("%d rows in %d commits, now at %s", done.rows, done.commits, done.watermarks)
+    return 0
 
 
 def main() -> int:
@@ -166,13 +134,13 @@ def main() -> int:
     logger = log.configure("offload")
     stop = threading.Event()
     points = CrashPoints()
+    registered: RegisteredOffload | None = None
     try:
-        settings = _settings(arguments)
+        offload = open_offload(_settings(arguments), points, _maker(arguments))
+        if arguments.orchestrator:
+            registered = _registered(arguments, offload, stop)
         if arguments.once:
-            done = flow(settings, tries=arguments.tries)
-            logger.info("%d rows in %d commits, now at %s", done.rows, done.commits, done.watermarks)
-            return 0
-        offload = open_offload(settings, points, _maker(arguments))
+            return _once(offload, registered, arguments.tries, logger)
     except ConfigError as error:
         logger.critical("%s", error)
         return 2
@@ -181,11 +149,21 @@ def main() -> int:
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    endpoint = _endpoint(arguments.http_port, offload.statistics, points, arguments.cycle_s)
-    endpoint.start()
-    logger.info("started, http port %d", endpoint.port)
-    _serve(offload, stop, arguments.cycle_s, logger)
-    endpoint.close()
+    http = endpoint(arguments.http_port, offload.statistics, points, arguments.cycle_s)
+    http.start()
+    logger.info("started, http port %d", http.port)
+    once = offload.cycle if registered is None else registered.run
+    work = partial(serve, once, offload.statistics, stop, arguments.cycle_s, logger)
+    if registered is None:
+        work()
+    else:
+        # In the main thread Prefect would take SIGTERM for itself, and end a run as Crashed.
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(work)
+            done.add_done_callback(lambda _: stop.set())
+            stop.wait()
+            done.result()
+    http.close()
     logger.info("stopped")
     return 0
 

@@ -16,7 +16,7 @@ from chaosp7.embedded.offload.statistics import Statistics
 from chaosp7.embedded.offload.watermarks import open_watermarks
 from chaosp7.errors import OffloadError
 
-__all__ = ["Settings", "flow", "open_offload"]
+__all__ = ["Settings", "drain", "flow", "open_offload"]
 
 _log = logging.getLogger(__name__)
 
@@ -80,17 +80,44 @@ def flow(
     Raises:
         OffloadError: the last try's failure. The run may be repeated at will.
     """
+    return drain(open_offload(settings, points), tries, backoff, sleep)
+
+
+def drain(
+    offload: Offload,
+    tries: int,
+    backoff: Backoff | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Statistics:
+    """Have an offload bring over everything that is there now.
+
+    Args:
+        offload: may have run before; its statistics go on.
+        tries: how often a cycle is tried before this has failed.
+        backoff: how long to wait in between.
+        sleep: waits so many seconds.
+        stopped: whether to end after the cycle at hand.
+
+    Returns:
+        What the offload has done since it was opened.
+
+    Raises:
+        OffloadError: the last try's failure.
+    """
     backoff = backoff or Backoff()
-    offload = open_offload(settings, points)
     statistics = offload.statistics
+    failures = 0
     more = True
     while more:
         try:
-            more = offload.cycle()
+            more = offload.cycle() and not stopped()
+            failures = 0
         except OffloadError as error:
-            _log.error("try %d of %d failed: %s", statistics.consecutive_failures, tries, error)
-            if statistics.consecutive_failures >= tries:
+            failures += 1
+            _log.error("try %d of %d failed: %s", failures, tries, error)
+            if failures >= tries or stopped():
                 raise
-            sleep(backoff.wait_s(statistics.consecutive_failures))
+            sleep(backoff.wait_s(failures))
             statistics.retries += 1
     return statistics
