@@ -15,13 +15,12 @@ def test_a_run_accounts_for_the_cold_tier_and_says_how_the_offload_took_each_fau
 ) -> None:
     del parts  # only have to be there
     method = [
-        # One try may take 7 s: the catalog's S3 client tries again on its own, up to three times.
-        action("kill", "kill_service", service="minio", duration_s=12),
+        action("kill", "kill_service", service="minio", duration_s=6),
         action("crash_at", "crash_offload_at", step="after-commit") | {"pauses": {"before": 5}},
         action("second", "run_second_offload", duration_s=5),
     ]
     experiment = write_experiment(
-        tmp_path, method, platform="embedded-cold", duration_s=31, settle_s=5, drain_deadline_s=60
+        tmp_path, method, platform="embedded-cold", duration_s=25, settle_s=5, drain_deadline_s=60
     )
     run = run_short(experiment, tmp_path / "state", limit_s=200)
     evidence = evidence_of(run, tmp_path)

@@ -18,6 +18,7 @@ from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.typedef import Identifier
 
 from chaosp7.embedded import lake
+from chaosp7.embedded.one_try import ONE_TRY
 
 __all__ = ["CatalogStore"]
 
@@ -36,6 +37,7 @@ class CatalogStore:
             uri=f"sqlite:///{folder / 'catalog.db'}",
             warehouse=lake.WAREHOUSE,
             **lake.s3_properties(object_store),
+            **ONE_TRY,
         )
         self._changes = Lock()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pyarrow as pa
 import pytest
@@ -91,6 +93,34 @@ def test_without_the_object_store_a_commit_has_not_happened_and_says_so(cold: Co
         cold.until_up("minio")
     table.refresh()
     assert table.current_snapshot() is None
+
+
+def test_an_object_store_that_refuses_is_asked_once(cold: ColdTier, table: Table) -> None:
+    asked = []
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_HEAD  # noqa: N815 - the name is http.server's
+
+        def log_message(self, *_: object, **__: object) -> None:
+            pass
+
+    cold.minio.kill()
+    try:
+        with HTTPServer(("127.0.0.1", cold.ports["minio"]), Refuses) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            with pytest.raises(ServiceUnavailableError):
+                table.refresh()
+            server.shutdown()
+    finally:
+        cold.minio.start()
+        cold.until_up("minio")
+    assert len(asked) == 1
 
 
 def test_metadata_lies_in_the_warehouse_and_clients_are_told_nothing_of_it(
