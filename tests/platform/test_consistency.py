@@ -41,6 +41,33 @@ def test_a_cold_tier_is_whole_or_not_there(left_out: str) -> None:
     assert [where for where, _ in found] == [("services",)]
 
 
+def test_candles_in_iceberg_are_a_copy_of_some_before_them() -> None:
+    model = load("embedded-cold")
+    tiers = dict(model.tiers)
+    del tiers["gold"]
+    alone = msgspec.structs.replace(model, tiers=tiers)
+    assert list(inconsistencies(alone)) == [
+        (("tiers", "cold-gold"), "a tier of kind iceberg-candles comes after a tier of kind candles")
+    ]
+    longer = msgspec.structs.replace(model.tiers["cold-gold"], windows_s=[60, 120])
+    changed = msgspec.structs.replace(model, tiers={**model.tiers, "cold-gold": longer})
+    assert list(inconsistencies(changed)) == [
+        (("tiers", "cold-gold", "windows_s"), "are some of those of 'gold', whose copy it is")
+    ]
+
+
+def test_a_table_of_candles_of_one_length_needs_no_column_for_it() -> None:
+    model = load("embedded-cold")
+    tier = model.tiers["cold-gold"]
+    assert tier.iceberg is not None
+    columns = {name: column for name, column in tier.iceberg.columns.items() if name != "window_s"}
+    iceberg = msgspec.structs.replace(tier.iceberg, columns=columns)
+    minutes = msgspec.structs.replace(tier, windows_s=[60], iceberg=iceberg)
+    assert not list(
+        inconsistencies(msgspec.structs.replace(model, tiers={**model.tiers, "cold-gold": minutes}))
+    )
+
+
 def test_an_orchestrator_is_alone_and_has_an_offload_to_see() -> None:
     model = load("embedded-prefect")
     assert list(inconsistencies(model)) == []
