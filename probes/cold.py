@@ -108,8 +108,8 @@ def offload_failed_loudly() -> bool:
 def watermarks_unmoved() -> bool:
     """Return whether no watermark of the offload moved while a fault lasted.
 
-    What was under way when a fault began may still have been finished: the first answer during the fault
-    counts as its beginning. Before the method that is True.
+    What was under way when a fault began may still come to its commit: what counts is from the first try on
+    that failed during the fault, or if none did, from the first answer. Before the method that is True.
 
     Raises:
         ActivityFailed: if the platform has no offload, or it wasn't seen.

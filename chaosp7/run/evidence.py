@@ -247,7 +247,7 @@ class OffloadReport(msgspec.Struct, frozen=True, kw_only=True):
         unanswered: of these, how often it didn't answer.
         failures: tries that it counted as failed.
         retries: tries after a failure.
-        watermarks_moved: tables whose watermark moved during the fault.
+        watermarks_moved: tables whose watermark moved during the fault, after the first try that failed.
         resumed_s: from the fault's verified end until a watermark was seen to move, seconds; None: never.
         resumed_uncertainty_s: it may have been so much earlier, seconds.
     """

@@ -52,10 +52,11 @@ def report_of(looks: Sequence[OffloadLook], fault: int, start_ns: int, end_ns: i
     during = [look for look in looks if look.before_ns >= start_ns and look.after_ns <= end_ns]
     before = [look for look in looks if look.after_ns <= start_ns and look.counters][-1:]
     answered = [look for look in during if look.counters]
-    # The first one during the fault may show a commit that was under way when the fault began.
+    # What was under way when the fault began may still come to its commit. It is over at the first failure.
+    failed = next((i for i in range(len(answered)) if _risen([*before, *answered[: i + 1]], "failures")), 0)
     moved = {
         table
-        for earlier, later in pairwise(answered)
+        for earlier, later in pairwise(answered[failed:])
         for table, watermark in later.watermarks.items()
         if watermark != earlier.watermarks.get(table, watermark)
     }

@@ -51,6 +51,17 @@ def test_a_watermark_that_moves_during_the_fault_is_named_but_not_a_commit_that_
     assert report_of([look(8, 5), look(11, 6), look(15, 7)], 0, 10 * S, 20 * S).watermarks_moved == ["silver"]
 
 
+def test_a_commit_under_way_may_end_until_a_try_has_failed_and_none_after_it() -> None:
+    before, slow = [look(8, 5, 3)], [look(11, 5, 3), look(12, 6, 3), look(13, 6, 4)]
+    assert report_of([*before, *slow, look(15, 6, 5)], 0, 10 * S, 20 * S).watermarks_moved == []
+    assert report_of([*before, *slow, look(15, 7, 5)], 0, 10 * S, 20 * S).watermarks_moved == ["silver"]
+
+
+def test_without_any_failure_every_move_after_the_first_look_is_named() -> None:
+    looks = [look(8, 5, 3), look(11, 5, 3), look(12, 6, 3), look(13, 6, 3)]
+    assert report_of(looks, 0, 10 * S, 20 * S).watermarks_moved == ["silver"]
+
+
 @pytest.mark.parametrize("edge", [look(9.95, 7), look(19.95, 7)])
 def test_a_look_across_the_edge_of_a_fault_tells_nothing_of_it(edge: OffloadLook) -> None:
     looks = sorted([look(8, 5), look(11, 5), look(15, 5), edge], key=lambda one: one.before_ns)
