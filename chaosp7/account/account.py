@@ -6,6 +6,7 @@ Few passes over the tier keep it cheap and exact:
    was sent; nothing more is asked of them.
 2. Of the other chunks a reader that can tells the runs: what is there, and how often. Where they
    explain the digest (the ledger's checksums of what is there add up to it), all of it is right.
+   It isn't asked for chunks whose digest spells one gap or one doubled stretch by itself.
 3. Of those left it tells XORs of their pieces. Where they name single wrong messages, and these
    explain the digest, nothing else is wrong.
 4. The rows of the chunks that are left are fetched and compared message by message.
@@ -125,8 +126,8 @@ def account_tier(
             None: True unless the source may still be sending.
         keys_at_once: how many chunks `rows` is asked for at a time; None: as many as the account
             holds at all, for a reader that has to go through the whole tier each time.
-        runs: gives the runs of suspicious chunks, `KEYS_PER_PASS` at a time; what they explain needs
-            no rows. None: all suspicious chunks are examined by their rows.
+        runs: gives the runs of suspicious chunks that their digests don't spell, `KEYS_PER_PASS` at a
+            time; what they explain needs no rows. None: all suspicious chunks are examined by their rows.
         pieces: gives the pieces of chunks that their runs don't explain; without `runs` it isn't asked.
             None: such chunks are examined by their rows.
 
@@ -145,7 +146,10 @@ def account_tier(
         lost.add_range(max(key.first, bounds.first), min(key.last, bounds.last) + 1)
 
     size = keys_at_once or KEYS_PER_PASS
-    for cases in _batches(_cases(run, sent, suspicion), size if runs is None else KEYS_PER_PASS):
+    suspects = _cases(run, sent, suspicion)
+    if runs is not None:
+        suspects = _unsolved(suspects, digests, findings)
+    for cases in _batches(suspects, size if runs is None else KEYS_PER_PASS):
         if runs is not None:
             for case in _explained(tier, runs, pieces, cases, digests, strict):
                 findings.take(case)
@@ -206,6 +210,15 @@ def _cases(run: RunRecords, sent: Expected, suspicion: Suspicion) -> Iterator[Ch
             yield case(chunk.key, chunk)
     for key in suspicion.foreign:
         yield case(key, None)
+
+
+def _unsolved(cases: Iterator[ChunkCase], digests: DigestTable, findings: _Findings) -> Iterator[ChunkCase]:
+    """Take the cases whose digest spells what is wrong; go through the others."""
+    for case in cases:
+        if case.solve(digests.get(case.key)):
+            findings.take(case)
+        else:
+            yield case
 
 
 def _batches(cases: Iterator[ChunkCase], size: int) -> Iterator[dict[ChunkKey, ChunkCase]]:

@@ -13,6 +13,7 @@ from chaosp7.account.digest import CHUNK, ChunkKey, Digest
 from chaosp7.account.pieces import piece_xors, wrong_places
 from chaosp7.account.sent import Bounds, SentChunk
 from chaosp7.account.sets import bitmap
+from chaosp7.account.stretch import one_stretch
 
 __all__ = ["ChunkCase"]
 
@@ -73,6 +74,21 @@ class ChunkCase:
         self._seen |= copies > 0
         self._wrong[places[checksums != self._checksums[places]]] = True
         self._rows += len(places)
+
+    def solve(self, digest: Digest) -> bool:
+        """Take what is there, if one gap or one doubled stretch explains the digest.
+
+        Args:
+            digest: as in `explain`.
+
+        Returns:
+            Whether the chunk is done. If not, nothing is taken.
+        """
+        inside = one_stretch(self._checksums, digest)
+        if inside is None:
+            return False
+        self._take(digest, inside)
+        return True
 
     def explain(self, digest: Digest, copies: U64Array) -> bool:
         """Take how often each sequence is there, if that and the ledger explain the digest.

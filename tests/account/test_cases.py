@@ -142,6 +142,30 @@ def test_what_the_runs_explain_is_what_the_rows_say_and_they_explain_nothing_tha
 
 
 @settings(max_examples=150, deadline=None)
+@given(model=models, rows=some_rows)
+def test_what_a_digest_spells_is_what_the_rows_say(model: Model, rows: list[Row]) -> None:
+    case = model.case()
+    if case.solve(digest_of(model.rows(rows))):
+        model.check(case, rows)
+    else:
+        assert (case.digest, case.surplus) == (Digest(0, 0, 0), 0)
+        model.check(examined(model, rows), rows)
+
+
+@pytest.mark.parametrize("first", [0, 1, CHUNK - 6])
+@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize("stretch", [(0, 0), (1, 3), (2, 5)])
+def test_one_gap_and_one_doubled_stretch_are_spelt_by_the_digest(
+    first: int, count: int, stretch: tuple[int, int]
+) -> None:
+    model = Model(first, first + 5, first + 5)
+    rows = [(first + i, 0) for i in range(6) for _ in range(count if stretch[0] <= i <= stretch[1] else 1)]
+    case = model.case()
+    assert case.solve(digest_of(model.rows(rows)))
+    model.check(case, rows)
+
+
+@settings(max_examples=150, deadline=None)
 @given(
     first=st.sampled_from([0, 1, PIECE - 3, CHUNK - 6]),
     copies=st.dictionaries(st.integers(0, 5), st.integers(0, 4), max_size=4),

@@ -119,6 +119,11 @@ def all_rows(count: int) -> list[Row]:
     return [(feed, FIRST[feed] + i, 0) for feed in (0, 1) for i in range(count)]
 
 
+def without(*places: int) -> list[Row]:
+    """Return the rows of both feeds, 100 each, less some of the first."""
+    return [row for i, row in enumerate(all_rows(100)) if i not in places]
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     count=st.integers(1, 40),
@@ -220,14 +225,14 @@ def test_pieces_of_other_rows_than_those_digested_name_nothing() -> None:
 
 @pytest.mark.parametrize("settled", [True, False])
 def test_runs_of_fewer_rows_than_those_digested_give_no_account(settled: bool) -> None:
-    tier = Tier(sent_run(100), all_rows(100)[1:])
-    tier.runs = Tier(sent_run(100), all_rows(100)[2:]).runs  # type: ignore[method-assign]
+    tier = Tier(sent_run(100), without(1, 5))
+    tier.runs = Tier(sent_run(100), without(1, 5, 6)).runs  # type: ignore[method-assign]
     with pytest.raises(ReaderError, match="still moves"):
         tier.account(by_runs=True, settled=settled)
 
 
 def test_runs_of_more_rows_than_those_digested_give_an_account_only_where_more_may_come() -> None:
-    tier, more = Tier(sent_run(100), all_rows(100)[2:]), Tier(sent_run(100), all_rows(100)[1:])
+    tier, more = Tier(sent_run(100), without(1, 5, 7)), Tier(sent_run(100), without(1, 5))
     tier.runs, tier.rows = more.runs, more.rows  # type: ignore[method-assign]
     with pytest.raises(ReaderError, match="still moves"):
         tier.account(by_runs=True)
@@ -238,11 +243,25 @@ def test_runs_of_more_rows_than_those_digested_give_an_account_only_where_more_m
 
 @pytest.mark.parametrize("by_pieces", [False, True])
 def test_runs_of_other_places_than_those_digested_explain_nothing(by_pieces: bool) -> None:
-    rows = all_rows(100)
-    tier = Tier(sent_run(100), [*rows[:50], *rows[51:]])
-    tier.runs = Tier(sent_run(100), [*rows[:60], *rows[61:]]).runs  # type: ignore[method-assign]
+    tier = Tier(sent_run(100), without(50, 70))
+    tier.runs = Tier(sent_run(100), without(60, 70)).runs  # type: ignore[method-assign]
     found = tier.account(by_runs=True, by_pieces=by_pieces)
-    assert found.lost == {FEEDS[0]: from_ranges([(FIRST[0] + 50, FIRST[0] + 50)])}
+    assert list(found.lost[FEEDS[0]]) == [FIRST[0] + 50, FIRST[0] + 70]
+    assert found == tier.account(by_runs=False)
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+@pytest.mark.parametrize("length", [1, 7, 50])
+def test_one_gap_or_one_doubled_stretch_of_a_chunk_asks_nothing_more_of_the_tier(
+    length: int, doubled: bool
+) -> None:
+    rows = all_rows(9000)
+    stretch = rows[100 : 100 + length]
+    tier = Tier(sent_run(9000), rows + stretch if doubled else [*rows[:100], *rows[100 + length :]])
+    tier.runs = tier.pieces = lambda _keys: pytest.fail("it was asked")  # type: ignore[method-assign]
+    found = tier.account(by_runs=True, by_pieces=True)
+    wanted = {FEEDS[0]: from_ranges([(FIRST[0] + 100, FIRST[0] + 99 + length)])}
+    assert (found.duplicated, found.lost) == ((wanted, {}) if doubled else ({}, wanted))
     assert found == tier.account(by_runs=False)
 
 
