@@ -11,7 +11,7 @@ from chaosp7.account.feeds import Feed
 from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import literal
 
-__all__ = ["FeedNumbers", "of_the_run"]
+__all__ = ["FeedNumbers"]
 
 _SEQUENCE_BITS: Final = 64
 _CHUNK_BITS: Final = _SEQUENCE_BITS - (CHUNK.bit_length() - 1)
@@ -21,8 +21,7 @@ _CHUNK_BITS: Final = _SEQUENCE_BITS - (CHUNK.bit_length() - 1)
 class FeedNumbers:
     """Numbers of some feeds' exchanges and symbols, from 1, and of their pairs; 0 is any other name.
 
-    ``pair = exchange * (symbols + 1) + symbol``; the first number that no pair has is for what is
-    below the run's first sequences.
+    ``pair = exchange * (symbols + 1) + symbol``.
     """
 
     exchanges: tuple[str, ...]
@@ -36,35 +35,31 @@ class FeedNumbers:
             tuple(dict.fromkeys(feed.symbol for feed in feeds)),
         )
 
-    @property
-    def earlier(self) -> int:
-        """The number of all that earlier runs have left, whatever its feed."""
-        return (len(self.exchanges) + 1) * (len(self.symbols) + 1)
-
     def feed(self, pair: int) -> Feed | None:
         """Return the feed of a pair's number; None if either name is unknown."""
         exchange, symbol = divmod(pair, len(self.symbols) + 1)
         return Feed(self.exchanges[exchange - 1], self.symbols[symbol - 1]) if exchange and symbol else None
 
-    def key(self, first: Mapping[Feed, int]) -> str:
-        """Return an SQL expression over exchange, symbol and sequence: the pair and the chunk in one.
+    @property
+    def key(self) -> str:
+        """An SQL expression over exchange, symbol and sequence: the pair and the chunk in one."""
+        wide = "toUInt128" if self._wide else "toUInt64"
+        return f"bitShiftLeft({wide}({self._pair_sql}), {_CHUNK_BITS}) + intDiv(sequence, {CHUNK})"
 
-        Rows below a feed's first sequence get one key of their own. A condition instead would have
-        ClickHouse read the columns in two steps, which costs a fifth of the time.
+    def of_the_run(self, first: Mapping[Feed, int]) -> str:
+        """Return an SQL condition that excludes earlier runs' rows, before anything else is read of them.
+
+        Those of feeds that have no number stay in, to be unexpected.
 
         Args:
             first: the run's first sequence per feed.
         """
-        exchange = f"CAST({_number('exchange', self.exchanges)} AS UInt32)"
-        symbol = f"CAST({_number('symbol', self.symbols)} AS UInt32)"
-        pair = f"({exchange} * {len(self.symbols) + 1} + {symbol})"
         numbers = [self._pair(feed) for feed in first]
-        wide = "toUInt128" if self._wide else "toUInt64"
-        return (
-            f"if(sequence < transform({pair}, {numbers}, {list(map(int, first.values()))}, 0), "
-            f"bitShiftLeft({wide}({self.earlier}), {_CHUNK_BITS}), "
-            f"bitShiftLeft({wide}({pair}), {_CHUNK_BITS}) + intDiv(sequence, {CHUNK}))"
-        )
+        return f"sequence >= transform({self._pair_sql}, {numbers}, {list(map(int, first.values()))}, 0)"
+
+    def nameless(self) -> str:
+        """Return an SQL condition over exchange and symbol: one of them has no number."""
+        return f"({_number('exchange', self.exchanges)} = 0 OR {_number('symbol', self.symbols)} = 0)"
 
     def keys_of(self, chunks: Collection[ChunkKey]) -> str:
         """Return the keys of some chunks as an SQL list."""
@@ -92,26 +87,13 @@ class FeedNumbers:
     @property
     def _wide(self) -> bool:
         # So many feeds that pair and chunk don't fit into 64 bits are rare: 128 are slower.
-        return self.earlier >= 1 << (_SEQUENCE_BITS - _CHUNK_BITS)
+        return (len(self.exchanges) + 1) * (len(self.symbols) + 1) > 1 << (_SEQUENCE_BITS - _CHUNK_BITS)
 
-    def nameless(self) -> str:
-        """Return an SQL condition over exchange and symbol: one of them has no number."""
-        return f"({_number('exchange', self.exchanges)} = 0 OR {_number('symbol', self.symbols)} = 0)"
-
-
-def of_the_run(first: Mapping[Feed, int]) -> str:
-    """Return an SQL condition that excludes earlier runs' rows.
-
-    Those of feeds that nobody knows stay in, to be unexpected.
-
-    Args:
-        first: the run's first sequence per feed.
-    """
-    earlier = " OR ".join(
-        f"(exchange = {literal(feed.exchange)} AND symbol = {literal(feed.symbol)} AND sequence < {sequence})"
-        for feed, sequence in first.items()
-    )
-    return f"NOT ({earlier})"
+    @property
+    def _pair_sql(self) -> str:
+        exchange = f"CAST({_number('exchange', self.exchanges)} AS UInt32)"
+        symbol = f"CAST({_number('symbol', self.symbols)} AS UInt32)"
+        return f"({exchange} * {len(self.symbols) + 1} + {symbol})"
 
 
 def _number(column: str, names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
 from chaosp7.account.pieces import BITS, PIECE, PIECES, ChunkPieces
-from chaosp7.account.readers.feed_numbers import FeedNumbers, of_the_run
+from chaosp7.account.readers.feed_numbers import FeedNumbers
 from chaosp7.account.rows import Rows
 from chaosp7.account.runs import ChunkRuns
 from chaosp7.errors import ReaderError
@@ -77,14 +77,13 @@ class TableReader:
         parts = self._query(
             f"SELECT {pair} AS pair, intDiv({chunk}, {_PART}) AS part, "
             f"groupArray((toUInt8({chunk} % {_PART}), toUInt32(least(rows, 4294967295)), sum, xor)) FROM ("
-            f"SELECT {numbers.key(table.first)} AS key, {_DIGEST} FROM ({self._checksums}) GROUP BY key"
+            f"SELECT {numbers.key} AS key, {_DIGEST} FROM ({self._checksums}) "
+            f"WHERE {numbers.of_the_run(table.first)} GROUP BY key"
             f") GROUP BY pair, part SETTINGS preferred_block_size_bytes = {_BLOCK_BYTES}",
             3,
         )
         nameless = 0
         for number, part, digests in zip(*parts, strict=True):
-            if number == numbers.earlier:
-                continue
             places, counts, sums, xors = zip(*digests, strict=True)
             feed = numbers.feed(number)
             if feed is None:
@@ -102,7 +101,7 @@ class TableReader:
         """Add the digests of exchanges or symbols that the ledger has no name of."""
         answer = self._query(
             f"SELECT exchange, symbol, {_DIGESTS} FROM ({self._checksums}) "
-            f"WHERE {numbers.nameless()} AND {of_the_run(table.first)} GROUP BY exchange, symbol, chunk",
+            f"WHERE {numbers.nameless()} GROUP BY exchange, symbol, chunk",
             6,
         )
         if (found := sum(answer[3])) < rows:
@@ -123,7 +122,7 @@ class TableReader:
         """
         numbers, of_chunks = _of_chunks(keys, first)
         gathered = (
-            f"SELECT {numbers.key(first)} AS key, groupArray(toUInt16(sequence % {CHUNK})) AS places "
+            f"SELECT {numbers.key} AS key, groupArray(toUInt16(sequence % {CHUNK})) AS places "
             f"FROM ({self._checksums}) WHERE {of_chunks} GROUP BY key"
         )
         # Layers lie two chunks apart, so that none touches the next.
@@ -160,7 +159,7 @@ class TableReader:
         numbers, of_chunks = _of_chunks(keys, first)
         answer = self._query(
             f"SELECT key, groupArray((piece, {', '.join(xors)})) FROM ("
-            f"SELECT {numbers.key(first)} AS key, toUInt8(intDiv(sequence, {PIECE}) % {PIECES}) AS piece, "
+            f"SELECT {numbers.key} AS key, toUInt8(intDiv(sequence, {PIECE}) % {PIECES}) AS piece, "
             f"groupBitXor(checksum) AS xor, {', '.join(with_bit)} FROM ({self._checksums}) "
             f"WHERE {of_chunks} GROUP BY key, piece) GROUP BY key",
             2,
@@ -207,7 +206,8 @@ def _of_chunks(keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> tuple[Fee
         for symbol, wanted in chunks.items()
     )
     numbers = FeedNumbers.of([*first, *(key.feed for key in keys)])
-    return numbers, f"({prunes}) AND {numbers.key(first)} IN ({numbers.keys_of(keys)})"
+    wanted_keys = f"{numbers.key} IN ({numbers.keys_of(keys)})"
+    return numbers, f"({prunes}) AND {wanted_keys} AND {numbers.of_the_run(first)}"
 
 
 def _places(column: str) -> str:
