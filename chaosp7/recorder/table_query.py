@@ -191,13 +191,14 @@ def _without(read: Mapping[str, Parts]) -> str:
 
 
 def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:
-    # A look-up costs a quarter of a chain of ORs, and the engine doesn't compile it each time anew.
+    # Rows that are known are most of those that a merge has put into a new part: one comparison is all that
+    # they cost. For the others a look-up costs a quarter of a chain of ORs.
+    lowest = min(feed.holes[0][0] if feed.holes else max(feed.top + 1, 0) for feed in known)
     names = ", ".join(literal(f"{feed.exchange} {feed.symbol}") for feed in feeds)
-    tops = ", ".join(f"toUInt64({max(feed.top, 0)})" for feed in known)
-    above = f"sequence > transform(concat(exchange, ' ', symbol), [{names}], [{tops}], toUInt64(0))"
-    return " OR ".join(
-        [above, *(_in_holes(*pair) for pair in zip(feeds, known, strict=True) if pair[1].holes)]
-    )
+    tops = ", ".join(str(max(feed.top, 0)) for feed in known)
+    above = f"sequence > transform(concat(exchange, ' ', symbol), [{names}], [{tops}], 0)"
+    holes = [_in_holes(*pair) for pair in zip(feeds, known, strict=True) if pair[1].holes]
+    return f"sequence >= {lowest} AND ({' OR '.join([above, *holes])})"
 
 
 def _in_holes(feed: Feed, known: Known) -> str:

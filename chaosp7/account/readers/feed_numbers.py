@@ -46,13 +46,13 @@ class FeedNumbers:
         wide = "toUInt128" if self._wide else "toUInt64"
         return f"bitShiftLeft({wide}({self._pair_sql}), {_CHUNK_BITS}) + intDiv(sequence, {CHUNK})"
 
-    def of_the_run(self, first: Mapping[Feed, int]) -> str:
-        """Return an SQL condition that excludes earlier runs' rows, before anything else is read of them.
+    def since(self, first: Mapping[Feed, int]) -> str:
+        """Return an SQL condition that excludes rows below a sequence of their feed.
 
-        Those of feeds that have no number stay in, to be unexpected.
+        As a condition it is tried before anything else is read of them. Rows of other feeds stay in.
 
         Args:
-            first: the run's first sequence per feed.
+            first: the first sequence that is wanted of each feed; all of them have numbers.
         """
         numbers = [self._pair(feed) for feed in first]
         return f"sequence >= transform({self._pair_sql}, {numbers}, {list(map(int, first.values()))}, 0)"

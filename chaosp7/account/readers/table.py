@@ -78,7 +78,7 @@ class TableReader:
             f"SELECT {pair} AS pair, intDiv({chunk}, {_PART}) AS part, "
             f"groupArray((toUInt8({chunk} % {_PART}), toUInt32(least(rows, 4294967295)), sum, xor)) FROM ("
             f"SELECT {numbers.key} AS key, {_DIGEST} FROM ({self._checksums}) "
-            f"WHERE {numbers.of_the_run(table.first)} GROUP BY key"
+            f"WHERE {numbers.since(table.first)} GROUP BY key"
             f") GROUP BY pair, part SETTINGS preferred_block_size_bytes = {_BLOCK_BYTES}",
             3,
         )
@@ -207,7 +207,7 @@ def _of_chunks(keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> tuple[Fee
     )
     numbers = FeedNumbers.of([*first, *(key.feed for key in keys)])
     wanted_keys = f"{numbers.key} IN ({numbers.keys_of(keys)})"
-    return numbers, f"({prunes}) AND {wanted_keys} AND {numbers.of_the_run(first)}"
+    return numbers, f"({prunes}) AND {wanted_keys} AND {numbers.since(first)}"
 
 
 def _places(column: str) -> str:
