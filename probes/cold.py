@@ -75,6 +75,7 @@ def watermarks_ahead_of_data() -> int:
     with _iceberg() as tables:
         from chaosp7.platform.iceberg_history import commits  # noqa: PLC0415  # as above
 
+        # Before the tables are opened: a commit in between is no watermark ahead of its data.
         told = next((look.watermarks for look in reversed(_watch().looks) if look.watermarks), None)
         if told is None:
             raise MeasurementError("the offload has told no watermark")
@@ -134,18 +135,21 @@ def offload_resumed_within(budget_s: float) -> bool:
 
 
 @contextmanager
-def _iceberg() -> "Iterator[list[tuple[str, Table, int]]]":
-    """Give the Iceberg tiers' tables as they are now, and the number of the commit where the run began."""
+def _iceberg() -> "Iterator[Iterator[tuple[str, Table, int]]]":
+    """Give the Iceberg tiers' tables, and the number of the commit where the run began.
+
+    Each table is as it is when it comes to its turn: after whatever was asked before.
+    """
     try:
         run = current_run()
         if not run.icebergs:
             raise RunError(f"platform {run.model.name} has no Iceberg tier, or the run hasn't begun")
         from chaosp7.platform.iceberg import open_catalog, opened  # noqa: PLC0415  # an extra, and slow
 
-        yield [
+        yield (
             (tier, opened(open_catalog(start.source.catalog), start.source.table), start.number)
             for tier, start in run.icebergs.items()
-        ]
+        )
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
 

@@ -7,9 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from chaoslib.exceptions import ActivityFailed
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger_format import RECORD
+from chaosp7.platform import iceberg
 from chaosp7.platform.iceberg_history import AFTER, TO
 from chaosp7.recorder.offload_watch import OffloadLook
 from chaosp7.run.evidence import OffloadReport
@@ -66,6 +69,23 @@ def test_a_watermark_is_ahead_only_if_no_commit_holds_it(watched: Watched) -> No
     for watermark, ahead in ((6, 0), (7, 0), (8, 1)):
         watched.tells(trades=watermark, ohlcv=100)
         assert cold.watermarks_ahead_of_data() == ahead
+
+
+def test_a_commit_after_the_tables_were_asked_for_is_no_watermark_that_is_ahead(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.append(3, 0, 7)
+    watched.tells(trades=7)
+    opened = iceberg.opened
+
+    def in_between(catalog: Catalog, name: str) -> Table:
+        table = opened(catalog, name)
+        watched.append(3, 7, 9)
+        watched.tells(trades=9)
+        return table
+
+    monkeypatch.setattr(iceberg, "opened", in_between)
+    assert cold.watermarks_ahead_of_data() == 0
 
 
 def test_a_watermark_that_nobody_tells_is_no_watermark_that_is_right(watched: Watched) -> None:
