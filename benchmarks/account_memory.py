@@ -39,7 +39,8 @@ from chaosp7.account.acks import read_acks
 from chaosp7.account.attribution import attribute
 from chaosp7.account.candles import rolled
 from chaosp7.account.classes import Counts
-from chaosp7.account.gold import account_gold, expect_gold
+from chaosp7.account.gold import account_gold
+from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.ledger import Ledger
 from chaosp7.account.ranges import locate
 from chaosp7.account.readers.table import TableReader

@@ -18,7 +18,8 @@ from chaosp7.account.attribution import Attribution, attribute
 from chaosp7.account.candles import Candles
 from chaosp7.account.classes import TierAccount, with_late
 from chaosp7.account.feeds import Feed
-from chaosp7.account.gold import GoldAccount, account_gold, expect_gold
+from chaosp7.account.gold import GoldAccount, account_gold
+from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.ledger import Ledger
 from chaosp7.account.readers.candles import CandleReader
 from chaosp7.account.readers.table import TableReader

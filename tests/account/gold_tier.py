@@ -8,7 +8,8 @@ from pyroaring import BitMap64
 from chaosp7.account.candles import Candle, CandleKey, Candles
 from chaosp7.account.classes import TierAccount
 from chaosp7.account.feeds import Feed
-from chaosp7.account.gold import GoldAccount, WindowAccount, account_gold, expect_gold
+from chaosp7.account.gold import GoldAccount, WindowAccount, account_gold
+from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.ledger_format import RECORD
 from chaosp7.account.sent import Expected, RunRecords, expected
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from chaosp7.account.candles import Candle, CandleKey
 from chaosp7.account.classes import Counts
-from chaosp7.account.gold import GoldAccount, WindowAccount, expect_gold
+from chaosp7.account.gold import GoldAccount, WindowAccount
+from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.sent import expected
 from chaosp7.errors import MeasurementError
 from tests.account.gold_tier import (

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from chaosp7.account.candles import Candle, CandleKey
-from chaosp7.account.gold import account_gold, expect_gold
+from chaosp7.account.gold import account_gold
+from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.sent import expected
 from chaosp7.errors import MeasurementError, ReaderError
 from tests.account.gold_tier import (
