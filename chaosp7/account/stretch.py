@@ -31,7 +31,7 @@ def one_stretch(checksums: U64Array, digest: Digest) -> U64Array | None:
     if not 0 < length <= count:
         return None
     nothing = np.zeros(1, dtype=np.uint64)
-    sums = np.concatenate((nothing, np.cumsum(checksums, dtype=np.uint64)))
+    sums = np.concatenate((nothing, np.cumsum(checksums)))
     xors = np.concatenate((nothing, np.bitwise_xor.accumulate(checksums)))
     sum_, xor = np.uint64(digest.sum) - sums[-1:], np.uint64(digest.xor) ^ xors[-1:]
     lost = digest.count < count
