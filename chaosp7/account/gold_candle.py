@@ -67,24 +67,24 @@ def judged(
     wrong = 0
     if surplus < 0:
         lost = min(-surplus, given)
-        tally.lost += lost
-        tally.lost_inherited += min(lost, corrupted_before)
-        tally.earlier_missing += -surplus - lost
+        tally.lost = lost
+        tally.lost_inherited = min(lost, corrupted_before)
+        tally.earlier_missing = -surplus - lost
         wrong = given - lost
     elif surplus > 0 and not given:
-        tally.unexpected += surplus
+        tally.unexpected = surplus
     elif surplus > 0:
         twice = min(surplus, given)
-        tally.duplicated += twice
-        tally.duplicated_inherited += min(twice, duplicated_before + corrupted_before)
-        tally.surplus += surplus
+        tally.duplicated = twice
+        tally.duplicated_inherited = min(twice, duplicated_before + corrupted_before)
+        tally.surplus = surplus
         wrong = given - twice
     elif not explained:
         wrong = given
-        tally.earlier_changed += not given
+        tally.earlier_changed = int(not given)
     if not explained:
-        tally.corrupted += wrong
-        tally.corrupted_inherited += wrong if corrupted_before else 0
+        tally.corrupted = wrong
+        tally.corrupted_inherited = wrong if corrupted_before else 0
     return tally
 
 
