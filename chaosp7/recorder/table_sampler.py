@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from chaosp7.account.feeds import Feed
-from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import TierKind
 from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.heads import Known, Range
+from chaosp7.recorder.looks import Looks
 from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.table_query import Parts, Watch, islands, news, parse, parse_parts, parts
 from chaosp7.recorder.timeline import Timeline
 
 __all__ = ["TableSampler"]
 
-#: Share of the time that a look may take at most.
-_SHARE_MAX = 0.5
-
 #: At rest tiers that are due so close together are looked at together.
 _TOGETHER_NS = 250_000_000
 
 
-class TableSampler(threading.Thread):
+class TableSampler(Looks):
     """Asks ClickHouse again and again what is new at each tier.
 
     At full attention all tiers are looked at at the same moments; else each when it is due.
@@ -38,9 +34,7 @@ class TableSampler(threading.Thread):
         clickhouse: a connection of the thread's own.
         watch: what is watched.
         timelines: to fill, one per tier.
-        pace: of the looks; at full attention from one look's start to the next one's, and more where a
-            look takes so long that it would keep the server busy: measuring must not slow what is
-            measured.
+        pace: of the looks.
         attention: when it is full.
         spare_s: tells how long a tier stays fresh if nothing more comes, seconds.
         now_ns: the monotonic clock.
@@ -56,64 +50,33 @@ class TableSampler(threading.Thread):
         spare_s: Callable[[str], float],
         now_ns: Callable[[], int],
     ) -> None:
-        super().__init__(name="table-sampler", daemon=True)
+        super().__init__("table-sampler", pace, attention, now_ns)
         self._clickhouse = clickhouse
         self._watch = watch
         self._timelines = timelines
-        self._pace = pace
-        self._attention = attention
         self._spare_s = spare_s
-        self._now_ns = now_ns
         self._read: dict[str, Parts] = {}
         """Parts of which all tiers know every row."""
         self._due_ns = dict.fromkeys(watch.tiers, 0)
-        self._ended = threading.Event()
-        self._wake = attention.listen()
-        self.at_full = threading.Event()
-        """Set while it looks at full attention."""
 
-    def run(self) -> None:
-        """Sample until `stop`."""
-        while not self._ended.is_set():
-            self._wake.clear()
-            full = self._attention.full
-            look_ns = self._now_ns()
-            share = _SHARE_MAX
-            try:
-                looked_at = self._look(look_ns) if full else self._look_at_those_due(look_ns)
-                self._plan(looked_at)
-            except ReaderError as error:
-                self._read = {}
-                share = 1.0  # it kept no server busy, and how long it took is no reason to look away
-                after_ns = self._now_ns()
-                for timeline in self._timelines.values():
-                    timeline.add_error(look_ns, after_ns, str(error))
-                self._attention.call()
-            (self.at_full.set if full else self.at_full.clear)()
-            spent_s = (self._now_ns() - look_ns) / 1e9
-            self._wake.wait(max(self._distance_s(look_ns), spent_s / share) - spent_s)
+    def _failed(self, before_ns: int, after_ns: int, error: str) -> None:
+        self._read = {}
+        for timeline in self._timelines.values():
+            timeline.add_error(before_ns, after_ns, error)
+
+    def _close(self) -> None:
         self._clickhouse.close()
 
-    def stop(self) -> None:
-        """End sampling and wait until the thread has ended."""
-        self._ended.set()
-        self._wake.set()
-        self.join()
-
-    def _plan(self, looked_at: Iterable[str]) -> None:
-        """Set when the tiers that were looked at are due again."""
+    def _look(self, look_ns: int, *, full: bool) -> float | None:
+        looked_at = self._look_at_all(look_ns) if full else self._look_at_those_due(look_ns)
+        late = False
         for name in looked_at:
             away_s = self._pace.away_s(self._spare_s(name))
-            if away_s is None:
-                self._attention.call()
+            late |= away_s is None
             self._due_ns[name] = self._now_ns() + round((away_s or 0.0) * 1e9)
+        return None if late else (min(self._due_ns.values()) - look_ns) / 1e9
 
-    def _distance_s(self, look_ns: int) -> float:
-        if self._attention.full:
-            return self._pace.full_s
-        return (min(self._due_ns.values()) - look_ns) / 1e9
-
-    def _look(self, look_ns: int) -> Iterable[str]:
+    def _look_at_all(self, look_ns: int) -> Iterable[str]:
         """Look at all tiers; return them."""
         watch = self._watch
         seen = parse_parts(self._clickhouse.tsv(parts(watch.tables)))

@@ -1,0 +1,89 @@
+"""The loop of a sampler that looks, waits, and looks again."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Final
+
+from chaosp7.errors import ReaderError
+from chaosp7.recorder.attention import Attention
+from chaosp7.recorder.pace import Pace
+
+__all__ = ["Looks"]
+
+#: Share of the time that a look may take at most.
+_SHARE_MAX: Final = 0.5
+
+
+class Looks(threading.Thread, ABC):
+    """Looks again and again: closely at full attention, else as rarely as misses nothing.
+
+    Args:
+        name: the thread's.
+        pace: of the looks; at full attention from one look's start to the next one's, and more where a
+            look takes so long that it would keep the server busy: measuring must not slow what is
+            measured.
+        attention: when it is full.
+        now_ns: the monotonic clock.
+    """
+
+    def __init__(self, name: str, pace: Pace, attention: Attention, now_ns: Callable[[], int]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._pace = pace
+        self._attention = attention
+        self._now_ns = now_ns
+        self._ended = threading.Event()
+        self._wake = attention.listen()
+        self.at_full = threading.Event()
+        """Set while it looks at full attention."""
+
+    @abstractmethod
+    def _look(self, look_ns: int, *, full: bool) -> float | None:
+        """Look once.
+
+        Args:
+            look_ns: when the look began.
+            full: whether at full attention.
+
+        Returns:
+            Until when nothing need be looked at, seconds from the look's beginning; None: at once.
+
+        Raises:
+            ReaderError: it couldn't be read.
+        """
+
+    @abstractmethod
+    def _failed(self, before_ns: int, after_ns: int, error: str) -> None:
+        """Note that nobody could have read it in an interval."""
+
+    def _close(self) -> None:
+        """Give back what was held, when it is over."""
+
+    def run(self) -> None:
+        """Sample until `stop`."""
+        while not self._ended.is_set():
+            self._wake.clear()
+            full = self._attention.full
+            look_ns = self._now_ns()
+            share = _SHARE_MAX
+            try:
+                away_s = self._look(look_ns, full=full)
+            except ReaderError as error:
+                self._failed(look_ns, self._now_ns(), str(error))
+                away_s = None
+                share = 1.0  # it kept no server busy, and how long it took is no reason to look away
+            if away_s is None:
+                self._attention.call()
+            (self.at_full.set if full else self.at_full.clear)()
+            spent_s = (self._now_ns() - look_ns) / 1e9
+            wanted_s = self._pace.full_s if away_s is None or self._attention.full else away_s
+            self._wake.wait(max(wanted_s, spent_s / share) - spent_s)
+        self._close()
+
+    def stop(self) -> None:
+        """End sampling and wait until the thread has ended."""
+        self._ended.set()
+        self._wake.set()
+        self.join()
