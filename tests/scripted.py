@@ -25,7 +25,7 @@ from chaosp7.platform.model import Platform, Tier, TierKind
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.recorder import Recorder
 from chaosp7.recorder.source import Source
-from chaosp7.recovery.freshness import replay
+from chaosp7.recovery.freshness import Look, replay
 from chaosp7.recovery.recovery import TierRecovery, measure
 from chaosp7.recovery.spans import Figure
 from tests.clickhouse_process import ClickHouseProcess
@@ -35,11 +35,11 @@ __all__ = ["FEEDS", "TABLES", "TOLERANCE_MS", "Measured", "Scripted"]
 
 FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "BTC/USD"))
 TABLES = ("raw", "bronze", "silver")
-#: As small as each tier's writes and looks allow.
-TOLERANCE_MS = {"topic": 60, "raw": 250, "bronze": 250, "silver": 250, "gold": 250}
+#: As small as each tier's writes and looks allow on a machine where an insert takes 0.1 s, and a look twice that.
+TOLERANCE_MS = {"topic": 60, "raw": 600, "bronze": 600, "silver": 600, "gold": 600}
 STABILITY_NS = 500_000_000
 _TOPIC_EXTRA_NS = 20_000_000
-_SEND_EVERY_S, _INSERT_EVERY_S = 0.01, 0.1
+_SEND_EVERY_S, _INSERT_EVERY_S = 0.01, 0.2
 _MS = 1_000_000
 
 
@@ -125,6 +125,7 @@ class Scripted:
         self._sent = 0
         self._over = threading.Event()
         self._withheld: dict[str, int] = {}
+        self._replayed: dict[str, list[Look]] = {}
         self._arrivals: dict[str, list[tuple[int, int, int]]] = {tier: [] for tier in tiers}
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
         self._topics = topic_names
@@ -166,8 +167,7 @@ class Scripted:
         """Compare what the recorder saw of a tier with the truth; when all has stopped."""
         sends, start_ns = self.recorder.source.sends, self.recorder.source.start_ns
         tolerance_ns = TOLERANCE_MS[tier] * _MS
-        samples = self.recorder.timelines[tier].samples
-        looks = list(replay(samples, sends, {}, start_ns))
+        looks = self._looks(tier)
         extra_ns = _TOPIC_EXTRA_NS if tier == "topic" else 0
         found = measure(looks, sends, fault_ns, end_ns, tolerance_ns, STABILITY_NS, extra_ns)
         end_ns = max(look.after_ns for look in looks if look.after_ns <= end_ns)
@@ -179,6 +179,13 @@ class Scripted:
             return truth(arrivals, sends, start_ns, fault_ns, end_ns, tolerance_ns)
 
         return Measured(tier, found, really(0), really(1))
+
+    def _looks(self, tier: str) -> list[Look]:
+        # Of ten minutes this takes a second, and hundreds of outages are asked for.
+        if tier not in self._replayed:
+            source, timeline = self.recorder.source, self.recorder.timelines[tier]
+            self._replayed[tier] = list(replay(timeline.samples, source.sends, {}, source.start_ns))
+        return self._replayed[tier]
 
     def _send(self) -> None:
         due_s = time.monotonic()
