@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 # What the platform runs on; the S3 gateway is only for the cold tier, and takes minutes to build.
 PLATFORM := --only kafka --only toxiproxy
 
-.PHONY: help run baseline test check docs mutation provision install lock clean
+.PHONY: help run baseline test soak check docs mutation provision install lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,10 +24,15 @@ baseline: install  ## the same platform and load without a fault
 	@$(BIN)/chaosp7 provision $(PLATFORM)
 	@$(BIN)/chaos --no-version-check --no-log-file run experiments/baseline.json
 
-test: check  ## everything: style, types, and all tests against the real parts
+test: check  ## style, types, and the tests against the real parts, but for the long ones
 	@$(BIN)/chaosp7 provision
-	@$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadfile --durations 20
-	@$(BIN)/pytest -m alone --durations 30
+	@$(BIN)/pytest -m "not alone and not soak" --numprocesses 3 --dist loadfile --durations 20
+	@$(BIN)/pytest -m "alone and not soak" --durations 20
+
+soak: install  ## the long tests: each planted bug, runs in containers and of the cold tier, Prefect
+	@$(BIN)/chaosp7 provision
+	@$(BIN)/pytest -m "soak and not alone" --numprocesses 3 --dist loadfile --durations 20
+	@$(BIN)/pytest -m "soak and alone" --durations 20
 
 check: install  ## style and types only
 	@$(BIN)/ruff format --check .

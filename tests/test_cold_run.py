@@ -7,7 +7,7 @@ import pytest
 from chaosp7.embedded import provision
 from tests.short import action, evidence_of, run_short, write_experiment
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
 
 def test_a_run_accounts_for_the_cold_tier_and_says_how_the_offload_took_each_fault(

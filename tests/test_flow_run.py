@@ -10,7 +10,7 @@ from tests.chaos import REPOSITORY, chaos_run
 from tests.prefect_server import prefect_env
 from tests.short import evidence_of
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
 EXPERIMENT = REPOSITORY / "experiments" / "flow-failed.json"
 

@@ -12,7 +12,7 @@ from tests.docker.daemon import Daemon
 from tests.lite import HANDLER, Lite
 from tests.short import action, evidence_of, run_short, until, until_said, write_experiment
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
 PLATFORM = str(REPOSITORY / "platforms" / "embedded-docker.yaml")
 CHAIN = ["topic", "raw", "bronze", "silver", "gold"]

@@ -15,7 +15,7 @@ from tests.chaos import HEARS_CTRL_C
 from tests.examples.outsider import Outsider
 from tests.examples.test_wheel import EXAMPLE
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
 HERE = Path(__file__).parent
 LIMIT_S = 280

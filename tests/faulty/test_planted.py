@@ -29,6 +29,7 @@ def results(group: str, folder: Path) -> list[Result]:
 
 
 @pytest.mark.alone
+@pytest.mark.soak
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found_and_called_what_it_is(
     bug: Bug, parts: provision.Parts, tmp_path: Path

@@ -18,6 +18,8 @@ from probes import orchestrator
 from tests.cold import free_port
 from tests.prefect_server import PrefectServer
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:

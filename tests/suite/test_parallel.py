@@ -14,7 +14,7 @@ from tests.chaos import PLATFORM
 from tests.short import action, write_experiment
 from tests.suite.suites import run_suite, suite_of
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
 #: Beside each other they have half a machine each.
 RATE_PER_S, DURATION_S = 60, 8

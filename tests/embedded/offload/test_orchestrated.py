@@ -17,6 +17,8 @@ from tests.cold import ColdTier, OffloadProcess, until
 from tests.embedded.offload.lakehouse import Silver, assert_once
 from tests.prefect_server import PrefectServer, prefect_env
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
