@@ -293,7 +293,8 @@ def test_it_says_that_it_is_not_healthy_while_the_server_is_down_and_goes_on_aft
     messages = messages_of(trades)
     pipeline.put(messages[:50])
     pipeline.until_silver_has(50)
-    assert pipeline.processor.healthy()
+    # The cycle that wrote these rows may still be at the candles, and be the first one.
+    until(pipeline.processor.healthy)
     pipeline.server.kill()
     until(lambda: not pipeline.processor.healthy())
     pipeline.server.start()
