@@ -3,8 +3,9 @@
 Planning is what a small query costs, a few milliseconds per table, not reading. So a look first
 asks which parts each table has, and only what has changed since is queried: of that only parts that weren't
 there at the look before (the cost must not grow with the table), and of those only what isn't known to be
-visible already: what lies above the top, or in a hole. Min, max and count tell
-whether the rows follow on without a hole; only where they don't, a further query fetches the ranges.
+visible already: what lies above the top, or in a hole. Min, max and the number of distinct sequences
+tell whether the rows follow on without a hole; only where they don't, a further query fetches the ranges.
+Rows won't do: one that came twice would make up for one that is missing.
 A hole that never fills (messages that the source lost) costs nothing: what came after it is known.
 """
 
@@ -58,7 +59,7 @@ class Row:
         feed: index of the feed.
         lowest: lowest such sequence (a candle tier: 0).
         highest: highest one (a candle tier: 0).
-        count: such rows (a candle tier: trades counted in all).
+        count: distinct sequences (a candle tier: trades counted in all).
     """
 
     tier: str
@@ -125,7 +126,7 @@ def news(
             elif table in tables:
                 selects.append(
                     f"SELECT {literal(name)} AS tier, exchange, symbol, min(sequence), max(sequence), "
-                    f"count() FROM ({rows}) WHERE {_unknown(watch.feeds, known[name])} "
+                    f"uniqExact(sequence) FROM ({rows}) WHERE {_unknown(watch.feeds, known[name])} "
                     "GROUP BY exchange, symbol"
                 )
     # A few hundred rows don't need threads; starting them costs a quarter of the query.

@@ -53,7 +53,7 @@ class Watched:
             process.client(1.0),
             watch,
             self.timelines,
-            Pace(0.02, 1.0, 0.1),
+            dict.fromkeys(TIERS, Pace(0.02, 1.0, 0.1)),
             self.attention,
             lambda name: self.spare_s[name],
             time.monotonic_ns,
@@ -142,6 +142,14 @@ def test_rows_that_were_there_twice_count_once(watched: Watched) -> None:
     watched.insert("kraken", 1, 5)
     watched.insert("kraken", 4, 9)
     watched.until_heads("raw", [100, 9])
+
+
+def test_a_row_that_came_twice_does_not_make_up_for_one_that_is_missing(watched: Watched) -> None:
+    watched.run(
+        "INSERT INTO watch.kraken SELECT 'kraken', 'BTC/USD', arrayJoin([1, 2, 2, 4])",
+    )
+    watched.until(lambda: watched.timelines["raw"].known()[1].top == 4)
+    assert watched.timelines["raw"].heads() == [100, 2]
 
 
 def test_candles_count_from_the_baseline_in_the_shortest_windows(watched: Watched) -> None:
