@@ -6,7 +6,8 @@ Brings the embedded platform up once and puts a steady load on it. Windows with 
 of its own, and without one come in pairs, the order alternating. In each: CPU time of the recorder and
 of the platform's processes, ClickHouse's own count of its queries, and how long messages took from the
 source to silver. The recorder is at rest, as in a steady state; at full attention, around a fault, it costs
-more. A settling time is cut off at both ends of each window.
+more. A window in which a tier was late, so that the recorder looked closely, isn't one at rest: it is
+said, counted and made again. A settling time is cut off at both ends of each window.
 
 Targets, said and not asserted: recorder and what its queries cost ClickHouse under 3 % of one core
 together; the 99th percentile of the latency within 5 % with and without it.
@@ -31,6 +32,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import psutil
 import requests
@@ -60,10 +62,15 @@ _WARM_UP_S = 5.0
 _SAMPLE = re.compile(r'^(clickhouse_quer\w+_total)\{kind="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
+class NotAtRestError(MeasurementError):
+    """A tier was late in a window: what the recorder cost there isn't its cost at rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """What a recorder has to know, in a form that goes to another process."""
 
+    model: Platform
     ledger: Path
     starts: list[tuple[str, int, int]]
     """Topic, partition and offset where the load begins."""
@@ -81,10 +88,9 @@ def record(watched: Watched, pipe: Connection) -> None:
             tier -> (looks, looks that failed, looks that saw something new), and whether it is still at rest.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends this
-    model = load("embedded")
     starts = [TopicPartition(*start) for start in watched.starts]
     source = Source(watched.ledger)
-    recorder = Recorder(model, source, watched.bootstrap, starts, watched.clickhouse, watched.candles)
+    recorder = Recorder(watched.model, source, watched.bootstrap, starts, watched.clickhouse, watched.candles)
     recorder.start()
     try:
         deadline_s = time.monotonic() + _READY_S
@@ -119,7 +125,6 @@ class Bench:
     """A platform under load, measured window by window.
 
     Args:
-        model: the platform.
         driver: the platform's, up.
         watched: what the recorder watches.
         load_: the load that runs.
@@ -129,7 +134,6 @@ class Bench:
 
     def __init__(
         self,
-        model: Platform,
         driver: Driver,
         watched: Watched,
         load_: Load,
@@ -141,7 +145,7 @@ class Bench:
         self._tail = tail
         self._settle_s = settle_s
         self._metrics = f"http://{watched.clickhouse[0]}:{watched.clickhouse[1]}/metrics"
-        clickhouse, broker = (model.the_service(part) for part in (Part.CLICKHOUSE, Part.KAFKA))
+        clickhouse, broker = (watched.model.the_service(part) for part in (Part.CLICKHOUSE, Part.KAFKA))
         names = {clickhouse: "ClickHouse", broker: "broker"}
         self._processes: dict[str, list[psutil.Process]] = {}
         for name, status in driver.status().items():
@@ -162,6 +166,7 @@ class Bench:
             What was measured, by name; its looks at each tier, too, if there was a recorder.
 
         Raises:
+            NotAtRestError: if the recorder didn't stay at rest.
             MeasurementError: if load or recorder failed, or messages didn't arrive.
         """
         if not with_recorder:
@@ -178,7 +183,7 @@ class Bench:
             ours.send(span)
             tiers, at_rest = _answer(ours, 10)
             if not at_rest:
-                raise MeasurementError("a tier was late in the window: the recorder looked at full attention")
+                raise NotAtRestError("a tier was late: the recorder looked at full attention")
             for name, (looks, failed, moved) in tiers.items():
                 if failed or not moved:
                     raise MeasurementError(f"recorder, {name}: {looks} looks, {failed} failed, {moved} moved")
@@ -262,12 +267,11 @@ def _cpu(process: psutil.Process) -> float:
 
 
 @contextmanager
-def under_load(rate_per_s: float, settle_s: float) -> Iterator[Bench]:
+def under_load(model: Platform, rate_per_s: float, settle_s: float) -> Iterator[Bench]:
     """Bring a platform up, put a load on it, and take it down at the end, come what may."""
     with tempfile.TemporaryDirectory(prefix="chaosp7-benchmark-") as name:
         folder = Path(name)
         os.environ[STATE_ENV] = str(folder / "state")
-        model = load("embedded")
         driver = open_driver(model)
         progress("Bringing the platform up")
         try:
@@ -281,14 +285,27 @@ def under_load(rate_per_s: float, settle_s: float) -> Iterator[Bench]:
             ledger = driver.ledger("recorder-cost", folder)
             load_ = Load(f"http://{driver.endpoint(model.the_service(Part.EXCHANGE))}", rate_per_s, seed=7)
             load_.start("recorder-cost", ledger)
-            watched = Watched(ledger, starts, driver.bootstrap, address, candles)
+            watched = Watched(model, ledger, starts, driver.bootstrap, address, candles)
             with LedgerTail(ledger) as tail:
                 time.sleep(_WARM_UP_S)
-                yield Bench(model, driver, watched, load_, tail, settle_s)
+                yield Bench(driver, watched, load_, tail, settle_s)
             load_.abort()
         finally:
             progress("Taking the platform down")
             driver.down()
+
+
+def _model(tables_within_s: float | None) -> Platform:
+    """Return the embedded platform, with another tolerance of its ClickHouse tiers if told."""
+    model = load("embedded")
+    if tables_within_s is None:
+        return model
+    other = {
+        name: msgspec.structs.replace(tier, fresh_within_ms=round(1000 * tables_within_s))
+        for name, tier in model.tiers.items()
+        if tier.kind is not TierKind.TOPIC
+    }
+    return msgspec.structs.replace(model, tiers=model.tiers | other)
 
 
 def main() -> int:
@@ -303,16 +320,28 @@ def main() -> int:
         "--settle", type=float, default=1.0, help="seconds cut off at both ends (%(default)g)"
     )
     parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument(
+        "--tables-within", type=float, metavar="S", help="tolerance of all ClickHouse tiers, seconds"
+    )
     options = parser.parse_args()
     if options.windows < 2 or options.settle < 0 or options.seconds < 2 * options.settle + 1:
         parser.error("at least two windows of each kind, with a second left between the settling times")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raw: dict[str, list[Values]] = {"without": [], "with": []}
+    model, not_at_rest = _model(options.tables_within), 0
     try:
-        with under_load(options.rate, options.settle) as bench:
+        with under_load(model, options.rate, options.settle) as bench:
             for number in range(options.windows):
                 for kind in ("with", "without") if number % 2 else ("without", "with"):
-                    values = bench.window(options.seconds, kind == "with")
+                    while True:
+                        try:
+                            values = bench.window(options.seconds, kind == "with")
+                            break
+                        except NotAtRestError as late:
+                            not_at_rest += 1
+                            progress(f"  {number + 1}: {kind}: once more: {late}")
+                            if not_at_rest > 2 * options.windows:
+                                raise
                     raw[kind].append(values)
                     progress(
                         f"  {number + 1}: {kind}: recorder {values['CPU recorder']:.2f} %, "
@@ -323,14 +352,16 @@ def main() -> int:
     except KeyboardInterrupt:
         progress("ended by Ctrl-C; the platform was taken down")
         return 130
-    tiers = load("embedded").tiers
     shares = {
-        name: TOPIC_REST if tier.kind is TierKind.TOPIC else TABLES_REST for name, tier in tiers.items()
+        name: TOPIC_REST if tier.kind is TierKind.TOPIC else TABLES_REST for name, tier in model.tiers.items()
     }
-    wanted = {name: 1000 / (shares[name] * tier.fresh_within_ms) for name, tier in tiers.items()}
+    wanted = {name: 1000 / (shares[name] * tier.fresh_within_ms) for name, tier in model.tiers.items()}
     figures, differences, notes = evaluated(raw["without"], raw["with"], wanted)
     notes += [
         f"{options.windows} pairs of windows of {options.seconds:g} s at {options.rate:g} messages/s.",
+        f"{not_at_rest} windows more, in which a tier was late, aren't counted.",
+        "Tolerances: "
+        + ", ".join(f"{name} {tier.fresh_within_ms / 1000:g} s" for name, tier in model.tiers.items()),
         f"Order alternating; {options.settle:g} s cut off at both ends of each window.",
         "Intervals: paired windows, Student's t.",
         "A window ends for good when all that was sent in it is in silver; its recorder runs until then.",

@@ -42,7 +42,8 @@ class IcebergSampler(Looks):
         spare_s: Callable[[], float],
         now_ns: Callable[[], int],
     ) -> None:
-        super().__init__("iceberg-sampler", pace, attention, now_ns)
+        super().__init__("iceberg-sampler", pace.full_s, attention, now_ns)
+        self._pace = pace
         self._source = source
         self._news = news
         self._timeline = timeline

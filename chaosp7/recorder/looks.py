@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -9,9 +10,10 @@ from typing import Final
 
 from chaosp7.errors import ReaderError
 from chaosp7.recorder.attention import Attention
-from chaosp7.recorder.pace import Pace
 
 __all__ = ["Looks"]
+
+_log = logging.getLogger("chaostoolkit")
 
 #: Share of the time that a look may take at most.
 _SHARE_MAX: Final = 0.5
@@ -20,24 +22,27 @@ _SHARE_MAX: Final = 0.5
 class Looks(threading.Thread, ABC):
     """Looks again and again: closely at full attention, else as rarely as misses nothing.
 
+    A look that fails, whatever the reason, is an error of what was looked at, and the next one follows.
+
     Args:
         name: the thread's.
-        pace: of the looks; at full attention from one look's start to the next one's, and more where a
-            look takes so long that it would keep the server busy: measuring must not slow what is
-            measured.
+        full_s: at full attention, from one look's start to the next one's, seconds; more where a look
+            takes so long that it would keep the server busy: measuring must not slow what is measured.
         attention: when it is full.
         now_ns: the monotonic clock.
     """
 
-    def __init__(self, name: str, pace: Pace, attention: Attention, now_ns: Callable[[], int]) -> None:
+    def __init__(self, name: str, full_s: float, attention: Attention, now_ns: Callable[[], int]) -> None:
         super().__init__(name=name, daemon=True)
-        self._pace = pace
+        self._full_s = full_s
         self._attention = attention
         self._now_ns = now_ns
         self._ended = threading.Event()
         self._wake = attention.listen()
         self.at_full = threading.Event()
         """Set while it looks at full attention."""
+        self._unforeseen = ""
+        """The newest error that isn't of a reader: its traceback is logged once."""
 
     @abstractmethod
     def _look(self, look_ns: int, *, full: bool) -> float | None:
@@ -70,17 +75,26 @@ class Looks(threading.Thread, ABC):
             share = _SHARE_MAX
             try:
                 away_s = self._look(look_ns, full=full)
-            except ReaderError as error:
-                self._failed(look_ns, self._now_ns(), str(error))
+            except Exception as error:  # noqa: BLE001  # a thread that is gone would tell nobody
+                self._failed(look_ns, self._now_ns(), self._told(error))
                 away_s = None
                 share = 1.0  # it kept no server busy, and how long it took is no reason to look away
             if away_s is None:
                 self._attention.call()
             (self.at_full.set if full else self.at_full.clear)()
             spent_s = (self._now_ns() - look_ns) / 1e9
-            wanted_s = self._pace.full_s if away_s is None or self._attention.full else away_s
+            wanted_s = self._full_s if away_s is None or self._attention.full else away_s
             self._wake.wait(max(wanted_s, spent_s / share) - spent_s)
         self._close()
+
+    def _told(self, error: Exception) -> str:
+        if isinstance(error, ReaderError):
+            return str(error)
+        text = f"{type(error).__name__}: {error}"
+        if text != self._unforeseen:
+            _log.error("A look of the %s failed in a way nobody foresaw", self.name, exc_info=error)
+        self._unforeseen = text
+        return text
 
     def stop(self) -> None:
         """End sampling and wait until the thread has ended."""

@@ -38,11 +38,11 @@ _QUERY_TIMEOUT_S = 2.0
 _LINGER_S = 3.0
 #: At rest: from one look at tables to the next, and for how long the broker may gather what is new at
 #: the topic, as shares of the tolerance.
-TABLES_REST, TOPIC_REST = 0.4, 0.2
+TABLES_REST, TOPIC_REST = 0.6, 0.2
 #: Share of the tolerance: more than a look at tables takes, also on a busy machine.
 _TABLES_MARGIN = 0.3
 #: When it counts as late: a consumer that is told at once has to be connected before it can be stale.
-_TOPIC_MARGIN_S = 0.25
+_TOPIC_MARGIN_S = 0.15
 #: How long a sampler may take to look closely; one that can't, since its tier is out, never does.
 _CLOSE_WITHIN_S = 2.0
 
@@ -99,15 +99,14 @@ class Recorder:
                     )
                 )
         if tables:
-            every_s = min(tier.sample_every_ms for tier in tables.values()) / 1000
-            tolerance_s = min(tier.fresh_within_ms for tier in tables.values()) / 1000
+            within_ms = min(tier.fresh_within_ms for tier in tables.values())
             watch = Watch(tables, source.feeds, candles.since_s, candles.trades(tables, source.feeds))
             self._samplers.append(
                 TableSampler(
                     ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S),
                     watch,
                     {name: self.timelines[name] for name in tables},
-                    Pace(every_s, TABLES_REST * tolerance_s, _TABLES_MARGIN * tolerance_s),
+                    {name: _pace(tier, within_ms) for name, tier in tables.items()},
                     self._attention,
                     self._spare_s,
                     time.monotonic_ns,
@@ -128,12 +127,11 @@ class Recorder:
             news: News = CandleNews(start.source, min(tier.windows_s), feeds, candles.since_s, held)
         else:
             news = RowNews(start, feeds)
-        every_s, tolerance_s = tier.sample_every_ms / 1000, tier.fresh_within_ms / 1000
         return IcebergSampler(
             start.source,
             news,
             self.timelines[name],
-            Pace(every_s, TABLES_REST * tolerance_s, _TABLES_MARGIN * tolerance_s),
+            _pace(tier, tier.fresh_within_ms),
             self._attention,
             partial(self._spare_s, name),
             time.monotonic_ns,
@@ -198,3 +196,9 @@ class Recorder:
         except LedgerError:
             return 0.0  # whoever asks for freshness hears of it
         return (self.tolerances_ns[tier] - self._age_ns(tier, time.monotonic_ns())) / 1e9
+
+
+def _pace(tier: Tier, within_ms: float) -> Pace:
+    """Return how a tier is looked at whose look takes long by the measure of a tolerance."""
+    rest_s, margin_s = TABLES_REST * tier.fresh_within_ms / 1000, _TABLES_MARGIN * within_ms / 1000
+    return Pace(tier.sample_every_ms / 1000, rest_s, margin_s)

@@ -34,7 +34,7 @@ class TableSampler(Looks):
         clickhouse: a connection of the thread's own.
         watch: what is watched.
         timelines: to fill, one per tier.
-        pace: of the looks.
+        paces: of the looks, by tier; at full attention the closest one is everybody's.
         attention: when it is full.
         spare_s: tells how long a tier stays fresh if nothing more comes, seconds.
         now_ns: the monotonic clock.
@@ -45,12 +45,13 @@ class TableSampler(Looks):
         clickhouse: ClickHouse,
         watch: Watch,
         timelines: Mapping[str, Timeline],
-        pace: Pace,
+        paces: Mapping[str, Pace],
         attention: Attention,
         spare_s: Callable[[str], float],
         now_ns: Callable[[], int],
     ) -> None:
-        super().__init__("table-sampler", pace, attention, now_ns)
+        super().__init__("table-sampler", min(pace.full_s for pace in paces.values()), attention, now_ns)
+        self._paces = paces
         self._clickhouse = clickhouse
         self._watch = watch
         self._timelines = timelines
@@ -71,7 +72,7 @@ class TableSampler(Looks):
         looked_at = self._look_at_all(look_ns) if full else self._look_at_those_due(look_ns)
         late = False
         for name in looked_at:
-            away_s = self._pace.away_s(self._spare_s(name))
+            away_s = self._paces[name].away_s(self._spare_s(name))
             late |= away_s is None
             self._due_ns[name] = self._now_ns() + round((away_s or 0.0) * 1e9)
         return None if late else (min(self._due_ns.values()) - look_ns) / 1e9
