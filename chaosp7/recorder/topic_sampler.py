@@ -133,7 +133,7 @@ class TopicSampler(threading.Thread):
                 self._timeline.add_error(before_ns, after_ns, str(message.error()))
                 continue
             try:
-                feed, sequence, *_ = self._decoder.decode(message)
+                feed, sequence = self._decoder.identify(message)
             except UndecodableError:
                 continue  # the account counts it; here it is just nothing that was waited for
             by_feed[feed].append(sequence)

@@ -13,13 +13,14 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["Fields", "UndecodableError", "canonical_symbol", "decoder"]
+__all__ = ["INT64_MAX", "Fields", "UndecodableError", "canonical_symbol", "decoder", "natural"]
 
 #: (native symbol, sequence, price_e8, quantity_e8, side, trade_time_ms)
 Fields = tuple[str, int, int, int, int, int]
 
 _SCALE_DIGITS = 8
-_INT64_MAX = (1 << 63) - 1
+#: The greatest number that a ledger holds.
+INT64_MAX = (1 << 63) - 1
 
 
 class UndecodableError(ValueError):
@@ -77,7 +78,12 @@ def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _natural(text: str) -> int:
+def natural(text: str) -> int:
+    """Return what digits spell.
+
+    Raises:
+        UndecodableError: if there is anything else.
+    """
     if not _is_digits(text):
         raise UndecodableError(f"not a natural number: {text!r}")
     return int(text)
@@ -93,14 +99,14 @@ def _kraken(decode: Callable[[bytes], _Kraken], payload: bytes) -> Fields:
     seconds, dot, fraction = m.timestamp.partition(".")
     if dot and not _is_digits(fraction):
         raise UndecodableError(f"not a time: {m.timestamp!r}")
-    time_ms = _natural(seconds) * 1000 + int(fraction.ljust(3, "0")[:3])
-    return m.pair, _natural(m.misc), e8(m.price), e8(m.volume), _side(m.side, "b", "s"), time_ms
+    time_ms = natural(seconds) * 1000 + int(fraction.ljust(3, "0")[:3])
+    return m.pair, natural(m.misc), e8(m.price), e8(m.volume), _side(m.side, "b", "s"), time_ms
 
 
 def _coinbase(decode: Callable[[bytes], _Coinbase], payload: bytes) -> Fields:
     m = decode(payload)
     time_ms = _iso_ms(m.time)
-    return m.product_id, _natural(m.trade_id), e8(m.price), e8(m.size), _side(m.side, "BUY", "SELL"), time_ms
+    return m.product_id, natural(m.trade_id), e8(m.price), e8(m.size), _side(m.side, "BUY", "SELL"), time_ms
 
 
 def _iso_ms(text: str) -> int:
@@ -112,7 +118,7 @@ def _iso_ms(text: str) -> int:
 
 
 def _refuse_beyond_the_ledger(fields: Fields) -> None:
-    if not all(0 <= number <= _INT64_MAX for number in fields[1:]):
+    if not all(0 <= number <= INT64_MAX for number in fields[1:]):
         raise UndecodableError("a number beyond any ledger's")
 
 

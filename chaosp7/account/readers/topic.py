@@ -21,7 +21,8 @@ from chaosp7.account.checksum import checksum
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
 from chaosp7.account.readers.raw_batch import BatchDecoder
-from chaosp7.account.readers.raw_formats import UndecodableError, canonical_symbol, decoder
+from chaosp7.account.readers.raw_formats import UndecodableError, canonical_symbol
+from chaosp7.account.readers.raw_identity import identifier
 from chaosp7.errors import ReaderError
 from chaosp7.platform.kafka_patience import patiently
 
@@ -107,26 +108,26 @@ class TopicDecoder:
 
     def __init__(self, topics: Mapping[str, str], feeds: FeedIndex) -> None:
         self._exchanges = {topic: exchange for exchange, topic in topics.items()}
-        self._decoders = {topic: decoder(exchange) for exchange, topic in topics.items()}
+        self._identifiers = {topic: identifier(exchange) for exchange, topic in topics.items()}
         self._feeds = feeds
         self._indices: dict[tuple[str, str], int] = {}
         self._batches: dict[str, BatchDecoder] = {}
 
-    def decode(self, message: Message[bytes, bytes]) -> tuple[int, int, int, int, int, int]:
-        """Return (feed index, sequence, price_e8, quantity_e8, side, trade_time_ms).
+    def identify(self, message: Message[bytes, bytes]) -> tuple[int, int]:
+        """Return (feed index, sequence) of a message, whatever else is in it.
 
         Raises:
-            UndecodableError: if the message isn't of its exchange's shape.
+            UndecodableError: if it doesn't say so in its exchange's shape.
         """
         topic, payload = message.topic(), message.value()
         if topic is None or payload is None:
             raise UndecodableError("no value")
-        native, sequence, price_e8, quantity_e8, side, time_ms = self._decoders[topic](payload)
+        native, sequence = self._identifiers[topic](payload)
         key = (topic, native)
         index = self._indices.get(key)
         if index is None:
             index = self._indices[key] = self._find(self._exchanges[topic], native)
-        return index, sequence, price_e8, quantity_e8, side, time_ms
+        return index, sequence
 
     def decode_values(
         self, topic: str, values: Sequence[bytes]
