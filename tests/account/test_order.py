@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap64
 
@@ -95,6 +95,20 @@ def test_it_makes_no_difference_how_a_stream_is_cut_into_batches(stream: list[in
     assert of_one_feed(*parts) == of_one_feed(stream)
 
 
+@settings(max_examples=150, deadline=None)
+@example(batches=[[(0, 1), (0, 2), (0, 2), (0, 4)]], first=(0, 0))  # as many as from 1 to 4, but without 3
+@example(batches=[[(0, 1), (0, 2), (0, 5)], [(0, U64 - 1), (0, U64)]], first=(0, 0))
+@given(batches=batches_of_some, first=st.tuples(st.integers(0, 5), st.integers(0, 5)))
+def test_seen_is_what_is_in_the_stream_and_nothing_else(batches: list[Batch], first: tuple[int, int]) -> None:
+    tracker = OrderTracker(FEEDS, first)
+    for batch in batches:
+        add(tracker, batch)
+    there = [{s for batch in batches for f, s in batch if f == feed and s >= first[feed]} for feed in (0, 1)]
+    assert {feed: set(found) for feed, found in tracker.seen().items()} == {
+        feed: found for feed, found in zip(FEEDS, there, strict=True) if found
+    }
+
+
 def test_a_stream_in_order_has_nothing_reordered_though_messages_are_missing() -> None:
     assert of_one_feed([5, 6, 9], [10, 40], first=3) == set()
 
@@ -146,6 +160,7 @@ def test_what_lies_in_another_partition_than_most_of_its_feed_has_no_order() -> 
     one, other = Feed("x", "A"), Feed("x", "B")
     parts = [{one: BitMap64([1, 2, 4]), other: BitMap64([7])}, {one: BitMap64([3])}]
     assert strays(parts) == {one: BitMap64([3])}
+    assert strays(reversed(parts)) == {one: BitMap64([3])}
 
 
 def test_the_first_message_repeated_later_is_no_reordering_even_if_it_was_read_before_all_others() -> None:
