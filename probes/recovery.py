@@ -27,8 +27,14 @@ def recovered_within(budget_s: float) -> bool:
 
     Args:
         budget_s: seconds from the fault's verified start.
+
+    Raises:
+        ActivityFailed: if no run is there.
     """
-    run = current_run()
+    try:
+        run = current_run()
+    except ChaosP7Error as error:
+        raise ActivityFailed(str(error)) from error
     if not run.finished:
         return True
     return all(in_time(report, budget_s) for report in run.recovery) and (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from chaosp7.account.readers.raw_formats import EXCHANGES
 from chaosp7.embedded.planted import PLANTED_ENV, allowed
 from chaosp7.platform.model import Part, Platform, Service, Tier, TierKind
 
@@ -45,14 +46,53 @@ _ICEBERG_COLUMNS = {
 #: The kinds of tiers that have candles.
 _WINDOWED = (TierKind.CANDLES, TierKind.ICEBERG_CANDLES)
 
+_PORT_MAX = 65_535
+
 #: What a run itself talks to.
 _REACHED_PARTS = (Part.EXCHANGE, Part.KAFKA, Part.CLICKHOUSE, Part.TOXIPROXY)
 
 
 def inconsistencies(platform: Platform) -> _Problems:
     """Yield every place where names don't belong together, with what is wrong there."""
-    for check in (_parts, _orchestrators, _feed_handlers, _links, _topics, _tiers, _consumer_groups):
+    for check in (
+        _numbers,
+        _feeds,
+        _parts,
+        _orchestrators,
+        _feed_handlers,
+        _links,
+        _topics,
+        _tiers,
+        _consumer_groups,
+    ):
         yield from check(platform)
+
+
+def _numbers(platform: Platform) -> _Problems:
+    """What can't be so few, so much."""
+    at_least: list[tuple[Where, int, int]] = [(("partitions",), platform.partitions, 1)]
+    for name, service in platform.services.items():
+        at = ("services", name)
+        at_least += [((*at, "memory_mb"), service.memory_mb, 1), ((*at, "disk_mb"), service.disk_mb, 0)]
+        if not 0 <= service.port <= _PORT_MAX:
+            yield (*at, "port"), f"a port is at most {_PORT_MAX}; 0: a free one"
+    for name, tier in platform.tiers.items():
+        for key in ("fresh_within_ms", "sample_every_ms"):
+            at_least.append((("tiers", name, key), getattr(tier, key), 1))
+    for where, value, least in at_least:
+        if value < least:
+            yield where, f"must be at least {least}, not {value}"
+
+
+def _feeds(platform: Platform) -> _Problems:
+    for exchange, symbols in platform.feeds.items():
+        if exchange not in EXCHANGES:
+            known = ", ".join(EXCHANGES)
+            yield ("feeds", exchange), f"messages of this exchange can't be read; of these they can: {known}"
+        if not symbols:
+            yield ("feeds", exchange), "needs at least one symbol"
+        if len(set(symbols)) < len(symbols):
+            yield ("feeds", exchange), "names a symbol twice"
 
 
 def _unknown_service(platform: Platform, name: str, where: Where) -> _Problems:
@@ -116,6 +156,13 @@ def _feed_handlers(platform: Platform) -> _Problems:
         if exchange not in platform.feeds:
             problem = f"a feed-handler names an exchange of 'feeds', not {exchange!r}"
             yield ("services", name, "exchange"), problem
+    if platform.services_of(Part.FEED_HANDLER):
+        handled = {platform.services[name].exchange for name in platform.services_of(Part.FEED_HANDLER)}
+        for exchange in platform.feeds.keys() - handled:
+            yield (
+                ("feeds", exchange),
+                "no feed-handler takes this exchange's messages: none would ever arrive",
+            )
 
 
 def _links(platform: Platform) -> _Problems:

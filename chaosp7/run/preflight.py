@@ -1,14 +1,15 @@
-"""Before anything is touched: does everything that an experiment names exist?"""
+"""Before anything is touched: does what an experiment names exist, can it last so long, be so much?"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chaosp7.errors import ConfigError
 from chaosp7.platform.model import Platform
 
-__all__ = ["check_names", "count_faults", "is_fault"]
+__all__ = ["check_names", "check_numbers", "count_faults", "is_fault"]
 
 _ACTIONS = "chaosp7.actions."
 
@@ -17,6 +18,11 @@ _NOT_FAULTS = ("chaosp7.actions.start",)
 
 #: Argument of an activity -> how the platform answers for it.
 _NAMED = {"service": Platform.service, "link": Platform.link, "tier": Platform.tier}
+
+#: Ends of the names of arguments that say how long, how much: names have their units in them.
+_UNITS = ("_s", "_ms", "_bytes", "_mb")
+#: It may go back.
+_SIGNED = "skew_s"
 
 
 def check_names(experiment: Mapping[str, Any], platform: Platform) -> None:
@@ -40,6 +46,28 @@ def check_names(experiment: Mapping[str, Any], platform: Platform) -> None:
                 look_up(platform, value)
             except ConfigError as error:
                 raise ConfigError(f"activity {activity.get('name')!r}: {error}") from None
+
+
+def check_numbers(experiment: Mapping[str, Any]) -> None:
+    """Check the arguments of all activities of ours that say how long or how much.
+
+    Args:
+        experiment: Chaos Toolkit's experiment.
+
+    Raises:
+        ConfigError: if one isn't a number, or is less than 0; the message names the activity.
+    """
+    for activity in _activities(experiment):
+        for argument, value in _arguments(activity).items():
+            if not argument.endswith(_UNITS) or (isinstance(value, str) and "${" in value):
+                continue
+            problem = ""
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                problem = f"takes a number, not {value!r}"
+            elif value < 0 and argument != _SIGNED:
+                problem = f"can't be less than 0, and is {value!r}"
+            if problem:
+                raise ConfigError(f"activity {activity.get('name')!r}: {argument} {problem}")
 
 
 def count_faults(experiment: Mapping[str, Any]) -> int:

@@ -108,6 +108,9 @@ def _faults(name: str, function: Any, arguments: Mapping[str, Any], run: Planned
             yield "       what it does can only be told once the platform runs"
             return
         raise ConfigError(f"activity {name!r}: {error}") from error
+    except (TypeError, ValueError) as error:
+        # An argument of another type than the action's own.
+        raise ConfigError(f"activity {name!r}: {error}") from error
     finally:
         close_run()
     for fault, record in run.planned[known:]:

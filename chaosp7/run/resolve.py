@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,14 +52,15 @@ def resolve(  # noqa: D417  # the control documents its arguments
         raise ConfigError(f"the evidence control has no argument {', '.join(sorted(unknown))}")
     model = loader.load(platform)
     preflight.check_names(context, model)
+    preflight.check_numbers(context)
     plan = RunPlan(
         experiment=str(context["title"]),
-        rate_per_s=rate_per_s,
-        duration_s=duration_s,
-        settle_s=settle_s,
-        seed=seed,
-        budget=_argument("budget", budget, Budget),
-        drain_deadline_s=drain_deadline_s,
+        rate_per_s=_number("rate_per_s", rate_per_s, more_than_0=True),
+        duration_s=_number("duration_s", duration_s),
+        settle_s=_number("settle_s", settle_s),
+        seed=int(_number("seed", seed)),
+        budget=_budget(budget),
+        drain_deadline_s=_number("drain_deadline_s", drain_deadline_s),
         faults_expected=preflight.count_faults(context),
         reports=Path(reports),
         safeguards=safeguards_of(safeguards or (), defaults=default_safeguards),
@@ -72,3 +74,25 @@ def _argument(name: str, values: Mapping[str, Any] | None, kind: type[T]) -> T:
         return msgspec.convert(values or {}, kind, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{name} in the evidence control's arguments: {error}") from error
+
+
+def _budget(values: Mapping[str, Any] | None) -> Budget:
+    found = _argument("budget", values, Budget)
+    for name, value in msgspec.to_builtins(found).items():
+        if value is not None and not value >= 0:
+            raise ConfigError(f"budget in the evidence control's arguments: {name} is {value}, less than 0")
+    return found
+
+
+def _number(name: str, value: Any, *, more_than_0: bool = False) -> Any:
+    """Return an argument that is a number of 0 or more, as it was given; a text is read as a number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or isinstance(value, bool):
+        raise ConfigError(f"{name} in the evidence control's arguments: takes a number, not {value!r}")
+    if number < 0 or (more_than_0 and number == 0):
+        least = "more than 0" if more_than_0 else "0 or more"
+        raise ConfigError(f"{name} in the evidence control's arguments: must be {least}, not {value!r}")
+    return number if isinstance(value, str) else value

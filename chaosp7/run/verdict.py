@@ -212,7 +212,8 @@ def _from_account(findings: Findings) -> _Reasons:
         # What the topic never got is judged above, once: no tier is blamed for it again.
         lost = tier.lost + tier.late - at_source
         if lost > budget.lost:
-            yield Verdict.DEVIATED, f"{lost} messages lost at {tier.tier} (budget {budget.lost})"
+            what = f"lost or late ({tier.late} late)" if tier.late else "lost"
+            yield Verdict.DEVIATED, f"{lost} messages {what} at {tier.tier} (budget {budget.lost})"
         for kind in ("duplicated", "reordered", "corrupted", "unexpected"):
             count, allowed = getattr(tier, kind), getattr(budget, kind)
             if count > allowed:

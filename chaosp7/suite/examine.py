@@ -58,8 +58,12 @@ def examine(path: str | Path) -> Examined:
     """
     try:
         content = load_experiment(str(path))
+        if not isinstance(content, Mapping):
+            raise ConfigError(f"{path}: an experiment is a mapping of title, method and more")  # noqa: TRY301
+        configuration = _configuration(content)
         ensure_experiment_is_valid(content)
-        configuration = load_configuration(content.get("configuration") or {}, {})
+    except ConfigError:
+        raise
     except ChaosException as error:
         raise ConfigError(f"{path}: {error}") from error
     except Exception as error:
@@ -85,6 +89,23 @@ def examine(path: str | Path) -> Examined:
         faults=tuple((record.kind, record.target) for _, record in run.planned),
         expected_s=_expected_s(plan, substitute(content.get("method") or [], configuration, {})),
     )
+
+
+def _configuration(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``${...}`` stands for.
+
+    Raises:
+        ConfigError: if an environment variable isn't what the experiment takes it for.
+    """
+    declared = content.get("configuration") or {}
+    found: dict[str, Any] = {}
+    for name, value in declared.items():
+        try:
+            found |= load_configuration({name: value}, {})
+        except ValueError as error:
+            key = value.get("key", name) if isinstance(value, Mapping) else name
+            raise ConfigError(f"{key}, which the experiment reads: {error}") from error
+    return found
 
 
 #: About: a platform comes up and goes down, the steady state is met, tiers come to rest, the account.

@@ -81,3 +81,52 @@ def test_an_orchestrator_is_alone_and_has_an_offload_to_see() -> None:
     assert [words for _, words in inconsistencies(alone)] == [
         "an 'orchestrator' takes an offload, and both are processes"
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("partitions", 0, "must be at least 1, not 0"),
+        ("services/redpanda/memory_mb", -1, "must be at least 1, not -1"),
+        ("services/redpanda/disk_mb", -1, "must be at least 0, not -1"),
+        ("services/redpanda/port", 65_536, "a port is at most 65535"),
+        ("services/redpanda/port", -1, "a port is at most 65535"),
+        ("tiers/raw/fresh_within_ms", 0, "must be at least 1, not 0"),
+        ("tiers/raw/sample_every_ms", -5, "must be at least 1, not -5"),
+    ],
+)
+def test_a_number_that_can_not_be_is_refused(key: str, value: int, told: str) -> None:
+    model = load("embedded")
+    if "/" not in key:
+        changed = msgspec.structs.replace(model, **{key: value})
+    else:
+        group, name, attribute = key.split("/")
+        members = getattr(model, group)
+        one = msgspec.structs.replace(members[name], **{attribute: value})
+        changed = msgspec.structs.replace(model, **{group: {**members, name: one}})
+    ((where, problem),) = inconsistencies(changed)
+    assert ("/".join(map(str, where)), problem.startswith(told)) == (key, True)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "symbols", "told"),
+    [
+        ("binance", [], "at least one symbol"),
+        ("binance", ["BTC/USDT", "BTC/USDT"], "a symbol twice"),
+        ("bitfinex", ["BTC/USD"], "binance, kraken, coinbase"),
+    ],
+)
+def test_feeds_that_can_not_be_read_are_refused(exchange: str, symbols: list[str], told: str) -> None:
+    model = load("embedded")
+    changed = msgspec.structs.replace(model, feeds={**model.feeds, exchange: symbols})
+    found = {where: problem for where, problem in inconsistencies(changed) if told in problem}
+    assert list(found) == [("feeds", exchange)]
+
+
+def test_an_exchange_without_a_feed_handler_is_refused() -> None:
+    model = load("embedded")
+    left = {name: one for name, one in model.services.items() if one.exchange != "kraken"}
+    links = {name: one for name, one in model.links.items() if one.client in left and one.server in left}
+    changed = msgspec.structs.replace(model, services=left, links=links)
+    ((where, problem),) = inconsistencies(changed)
+    assert (where, "no feed-handler" in problem) == (("feeds", "kraken"), True)

@@ -126,6 +126,11 @@ def test_the_gravest_reason_gives_the_verdict_and_all_are_told() -> None:
     ]
 
 
+def test_messages_that_came_late_are_told_as_late() -> None:
+    judgement = judge(JOURNAL, findings(tiers=tiers(lost=1, late=2)))
+    assert judgement.reasons[0] == "3 messages lost or late (2 late) at topic (budget 0)"
+
+
 def test_what_the_budget_allows_is_passed() -> None:
     allowed = Budget(recovery_s=10, missed_at_source=20, duplicated=2)
     found = findings(

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["INT64_MAX", "Fields", "UndecodableError", "canonical_symbol", "decoder", "natural"]
+__all__ = ["EXCHANGES", "INT64_MAX", "Fields", "UndecodableError", "canonical_symbol", "decoder", "natural"]
 
 #: (native symbol, sequence, price_e8, quantity_e8, side, trade_time_ms)
 Fields = tuple[str, int, int, int, int, int]
@@ -130,6 +130,15 @@ def _side(value: str, buy: str, sell: str) -> int:
     raise UndecodableError(f"unknown side {value!r}")
 
 
+_SHAPES: dict[str, tuple[type[msgspec.Struct], Callable[..., Fields]]] = {
+    "binance": (_Binance, _binance),
+    "kraken": (_Kraken, _kraken),
+    "coinbase": (_Coinbase, _coinbase),
+}
+#: Those whose messages can be read.
+EXCHANGES = tuple(_SHAPES)
+
+
 def decoder(exchange: str) -> Callable[[bytes], Fields]:
     """Return the function that decodes one message of an exchange's raw topic.
 
@@ -142,12 +151,7 @@ def decoder(exchange: str) -> Callable[[bytes], Fields]:
     Raises:
         KeyError: if the exchange's shape isn't known.
     """
-    shapes: dict[str, tuple[type[msgspec.Struct], Callable[..., Fields]]] = {
-        "binance": (_Binance, _binance),
-        "kraken": (_Kraken, _kraken),
-        "coinbase": (_Coinbase, _coinbase),
-    }
-    shape, extract = shapes[exchange]
+    shape, extract = _SHAPES[exchange]
     decode = msgspec.json.Decoder(shape).decode
 
     def decode_one(payload: bytes) -> Fields:
