@@ -3,7 +3,7 @@
 Every sent message is in exactly one class. Where several fit, the gravest counts, in this order::
 
     lost        not there at all
-    late        there, but only after the drain's deadline
+    late        there, but not yet when the drain was over
     corrupted   there, but a copy's business fields differ from the ledger's
     duplicated  there more than once, all copies right
     reordered   there once and right, but first visible after a higher sequence of its feed

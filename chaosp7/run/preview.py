@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["preview"]
 
+#: A feed's messages come at random: one in so much of the tolerance leaves no stale moments between them.
+_OFTEN_ENOUGH = 0.4
+
 
 def preview(
     experiment: Mapping[str, Any], run: PlannedRun, configuration: Mapping[str, Any]
@@ -60,10 +63,23 @@ def _head(run: PlannedRun) -> Iterator[str]:
         f"  load        {plan.rate_per_s:g} messages/s for at least {plan.duration_s:g} s, and "
         f"{plan.settle_s:g} s beyond the method; seed {plan.seed}"
     )
+    yield from _too_slow(run)
     yield f"  drain       at most {plan.drain_deadline_s:g} s"
     yield f"  budget      {budget}"
     yield f"  safeguards  {safeguards}"
     yield f"  reports     {plan.reports}"
+
+
+def _too_slow(run: PlannedRun) -> Iterator[str]:
+    """Warn of feeds that send so rarely that they are stale between their messages."""
+    feeds = sum(len(symbols) for symbols in run.model.feeds.values())
+    name, tier = min(run.model.tiers.items(), key=lambda one: one[1].fresh_within_ms)
+    each_s, within_s = feeds / run.plan.rate_per_s, tier.fresh_within_ms / 1000
+    if each_s > _OFTEN_ENOUGH * within_s:
+        yield (
+            f"  WARNING     each of {feeds} feeds sends about once in {each_s:.2g} s, and {name} is to be "
+            f"fresh within {within_s:g} s: the steady state may never be met"
+        )
 
 
 def _activity(

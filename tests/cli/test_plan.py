@@ -49,6 +49,15 @@ def test_every_shipped_experiment_has_a_plan(path: Path, tmp_path: Path) -> None
     assert done.stdout.count("       undone    ") == faults - untold
 
 
+@pytest.mark.parametrize(("rate", "warned"), [("25", True), ("50", False)])
+def test_feeds_that_send_too_rarely_to_be_fresh_are_warned_of(
+    tmp_path: Path, rate: str, warned: bool
+) -> None:
+    done = planned(REPOSITORY / "experiments" / "baseline.json", tmp_path, CHAOSP7_RATE_PER_S=rate)
+    assert done.returncode == 0, done.stderr
+    assert ("the steady state may never be met" in done.stdout) == warned
+
+
 def test_a_fault_is_told_with_its_arguments_its_limit_and_its_undoing(tmp_path: Path) -> None:
     pauses: dict[str, Any] = {"pauses": {"before": 3, "after": 4}}
     method = [
