@@ -30,9 +30,10 @@ class IcebergTable:
 
     Args:
         folder: where it is made.
+        properties: of the table.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, properties: dict[str, str] | None = None) -> None:
         self.source = IcebergSource(
             table="cold.trades",
             catalog={
@@ -42,9 +43,14 @@ class IcebergTable:
             },
             columns=COLUMNS | {"sequence": "source_sequence"},
         )
-        catalog = open_catalog(self.source.catalog)
-        catalog.create_namespace("cold")
-        self.table = catalog.create_table("cold.trades", SCHEMA)
+        self._catalog = open_catalog(self.source.catalog)
+        self._catalog.create_namespace("cold")
+        self.table = self._catalog.create_table("cold.trades", SCHEMA, properties=properties or {})
+
+    def make_anew(self) -> None:
+        """Drop it and make it again: by the same name, and empty."""
+        self._catalog.drop_table("cold.trades")
+        self.table = self._catalog.create_table("cold.trades", SCHEMA)
 
     def start(self) -> IcebergStart:
         """Return it as it is now."""

@@ -174,6 +174,8 @@ def _links(platform: Platform) -> _Problems:
 def _topics(platform: Platform) -> _Problems:
     if platform.feeds.keys() != platform.topics.keys():
         yield ("topics",), "names exactly the exchanges of 'feeds'"
+    if len(set(platform.topics.values())) < len(platform.topics):
+        yield ("topics",), "each exchange has a topic of its own"
 
 
 def _tiers(platform: Platform) -> _Problems:

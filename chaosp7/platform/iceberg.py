@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
+from uuid import UUID
 
 import msgspec
 import pyarrow as pa
@@ -37,6 +38,9 @@ logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
 #: What an object store that doesn't answer may cost, in PyIceberg's words, seconds.
 _PATIENCE: Final = {"s3.connect-timeout": "2.0", "s3.request-timeout": "5.0"}
 
+#: From this version of the format on commits are numbered.
+_FORMAT_LEAST: Final = 2
+
 _PLACE: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -47,10 +51,12 @@ class IcebergStart:
     Attributes:
         source: the table, its catalog's properties filled in.
         number: of the table's newest commit then; 0 if there was none, or no table.
+        identity: of the table, which one that is made anew by its name doesn't have; None: there was none.
     """
 
     source: IcebergSource
     number: int
+    identity: UUID | None
 
     @classmethod
     def of(cls, source: IcebergSource, endpoint: Callable[[str], str]) -> Self:
@@ -61,12 +67,24 @@ class IcebergStart:
             endpoint: service -> where this machine reaches it.
 
         Raises:
-            ConfigError: if a property stands for what isn't there.
+            ConfigError: if a property stands for what isn't there, or commits have no numbers.
             ReaderError: if catalog or table can't be read.
         """
         known = filled_in(source, endpoint)
         table = found(open_catalog(known.catalog), known.table)
-        return cls(known, 0 if table is None else sequence_number(table))
+        if table is None:
+            return cls(known, 0, None)
+        if table.format_version < _FORMAT_LEAST:
+            raise ConfigError(f"Iceberg table {known.table}: its commits have no numbers in format version 1")
+        return cls(known, sequence_number(table), table.metadata.table_uuid)
+
+    def number_in(self, table: Table) -> int:
+        """Return the number of the commit after which a table has what the run brought; 0: all of it.
+
+        Args:
+            table: by this name, as it is now: numbers of one that was made anew begin again.
+        """
+        return self.number if table.metadata.table_uuid == self.identity else 0
 
 
 def filled_in(source: IcebergSource, endpoint: Callable[[str], str]) -> IcebergSource:

@@ -135,12 +135,14 @@ class IcebergSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             window_s, window_start, open, high, low, close, volume, quote_volume, trade_count, version``;
             without ``window_s`` all candles are of the tier's one length. Of a candle's rows the one with
             the highest version counts.
-        sell: (``iceberg``) how the side of a sale is written.
+        buy: (``iceberg``) how the side of a purchase is written.
+        sell: and that of a sale; any other is no trade's.
     """
 
     table: str
     catalog: dict[str, str]
     columns: dict[str, str]
+    buy: str = "BUY"
     sell: str = "SELL"
 
 

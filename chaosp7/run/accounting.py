@@ -210,7 +210,7 @@ class Accounting:
         from chaosp7.account.readers.iceberg import IcebergReader  # noqa: PLC0415  # as below
 
         table, source = self._iceberg_table(name)
-        reader = IcebergReader(table, source, self.icebergs[name].number)
+        reader = IcebergReader(table, source, self.icebergs[name].number_in(table))
         digests = reader.digests(sent.table())
         return account_tier(
             name,

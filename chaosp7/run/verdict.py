@@ -97,6 +97,9 @@ def judge(journal: Mapping[str, Any], findings: Findings) -> Judgement:
         *_from_recovery(findings),
         *((Verdict.DEVIATED, objection) for objection in findings.objections),
     ]
+    status = journal.get("status")
+    if not reasons and status != "completed":
+        reasons.append((Verdict.ERROR, f"Chaos Toolkit says {status or 'nothing of how it ended'}"))
     if not reasons:
         return Judgement(Verdict.PASSED, ())
     order = list(Verdict)
@@ -117,9 +120,11 @@ def _from_journal(journal: Mapping[str, Any], findings: Findings) -> _Reasons:
         yield Verdict(status), f"Chaos Toolkit says {status}"
     states = journal.get("steady_states") or {}
     before, after = states.get("before"), states.get("after")
+    during = states.get("during") or ()
     for when, state, verdict in (
         ("before", before, Verdict.BASELINE_NOT_MET),
         ("after", after, Verdict.DEVIATED),
+        *(("during", state, Verdict.DEVIATED) for state in during),
     ):
         for probe in _unmet(state):
             yield verdict, f"steady state {when} the method: {probe}"

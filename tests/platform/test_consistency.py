@@ -123,6 +123,12 @@ def test_feeds_that_can_not_be_read_are_refused(exchange: str, symbols: list[str
     assert list(found) == [("feeds", exchange)]
 
 
+def test_two_exchanges_can_not_share_a_topic() -> None:
+    model = load("embedded")
+    changed = msgspec.structs.replace(model, topics={**model.topics, "kraken": model.topics["binance"]})
+    assert (("topics",), "each exchange has a topic of its own") in list(inconsistencies(changed))
+
+
 def test_an_exchange_without_a_feed_handler_is_refused() -> None:
     model = load("embedded")
     left = {name: one for name, one in model.services.items() if one.exchange != "kraken"}

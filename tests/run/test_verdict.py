@@ -126,6 +126,17 @@ def test_the_gravest_reason_gives_the_verdict_and_all_are_told() -> None:
     ]
 
 
+@pytest.mark.parametrize("status", ["failed", "", None])
+def test_an_experiment_that_did_not_complete_is_never_passed(status: str | None) -> None:
+    assert judge({**JOURNAL, "status": status}, GOOD).verdict is Verdict.ERROR
+    assert judge({}, GOOD).verdict is Verdict.ERROR
+
+
+def test_a_steady_state_that_is_missed_during_the_method_deviates() -> None:
+    states = {**JOURNAL["steady_states"], "during": [{"steady_state_met": True}, {"steady_state_met": False}]}
+    assert judge({**JOURNAL, "steady_states": states}, GOOD).verdict is Verdict.DEVIATED
+
+
 def test_messages_that_came_late_are_told_as_late() -> None:
     judgement = judge(JOURNAL, findings(tiers=tiers(lost=1, late=2)))
     assert judgement.reasons[0] == "3 messages lost or late (2 late) at topic (budget 0)"

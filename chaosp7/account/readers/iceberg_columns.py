@@ -27,6 +27,8 @@ NAMES: Final = ("exchange", "symbol", "sequence", "price", "quantity", "side", "
 
 _DIGITS: Final = 8
 _NEVER: Final = -1
+#: A side that is neither: the ledger's are 0 and 1.
+_NO_SIDE: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,13 @@ def identified(batch: pa.RecordBatch, index: FeedIndex) -> Identified:
     return Identified(feeds[pairs], sequences, nameless, kept)
 
 
-def decoded(batch: pa.RecordBatch, index: FeedIndex, sell: str) -> tuple[Rows, int]:
+def decoded(batch: pa.RecordBatch, index: FeedIndex, sides: tuple[str, str]) -> tuple[Rows, int]:
     """Return the account's rows.
 
     Args:
         batch: columns by our names, all of `NAMES`.
         index: numbering of the feeds.
-        sell: how the side of a sale is written.
+        sides: how the side of a purchase is written, and that of a sale.
 
     Returns:
         The rows, and how many others have no exchange, symbol or sequence.
@@ -87,15 +89,19 @@ def decoded(batch: pa.RecordBatch, index: FeedIndex, sell: str) -> tuple[Rows, i
     """
     which = identified(batch, index)
     kept = which.kept
-    sides, names = coded(kept.column("side").fill_null(""))
+    written, names = coded(kept.column("side").fill_null(""))
     checksums = checksum(
         which.sequences,
         _amounts(kept.column("price"), "price"),
         _amounts(kept.column("quantity"), "quantity"),
         times_ms(kept.column("trade_time"), "trade_time"),
-        np.array([name == sell for name in names], dtype=np.uint8)[sides],
+        np.array([_side(name, sides) for name in names], dtype=np.uint8)[written],
     )
     return Rows(which.feeds, which.sequences, checksums), which.nameless
+
+
+def _side(name: str, sides: tuple[str, str]) -> int:
+    return sides.index(name) if name in sides else _NO_SIDE
 
 
 def coded(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[str]]:

@@ -200,7 +200,7 @@ class TopicScan:
 
     def __init__(self, bootstrap: str, starts: Sequence[TopicPartition], decoder: TopicDecoder) -> None:
         self._bootstrap = bootstrap
-        self._starts = starts
+        self._starts = list(starts)
         self._decoder = decoder
         self.undecodable = 0
         """Messages that aren't of their exchange's shape."""
@@ -222,6 +222,9 @@ class TopicScan:
                 raise ReaderError(
                     f"{start.topic}[{start.partition}] ends at {end}, before the run's start {start.offset}"
                 )
+        # What was added since the run began is of the run from its beginning.
+        known = {(start.topic, start.partition) for start in self._starts}
+        self._starts += [TopicPartition(*added, 0) for added in sorted(ends.keys() - known)]
         for stream, start in enumerate(self._starts):
             yield from self._partition(stream, ends[start.topic, start.partition], now_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ class TopicReader:
         table = sent.table()
         first = [sent.bounds[feed].first for feed in sent.feeds]
         last = [sent.bounds[feed].end for feed in sent.feeds]
-        trackers = [OrderTracker(sent.feeds, first, last) for _ in self._starts]
+        trackers: dict[int, OrderTracker] = defaultdict(lambda: OrderTracker(sent.feeds, first, last))
         scan = self._scan(table)
         for batch in scan.batches(time.monotonic):
             table.add(batch.feeds, batch.sequences, batch.checksums)
@@ -69,7 +70,10 @@ class TopicReader:
                 mine = batch.streams == stream if len(present) > 1 else slice(None)
                 trackers[stream].add(batch.feeds[mine], batch.sequences[mine])
         reordered = union(
-            [*(tracker.reordered() for tracker in trackers), strays(t.seen() for t in trackers)]
+            [
+                *(tracker.reordered() for tracker in trackers.values()),
+                strays(trackers[stream].seen() for stream in sorted(trackers)),
+            ]
         )
         return TopicReading(table, reordered, scan.undecodable)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
@@ -96,6 +97,29 @@ def test_every_message_of_unequal_partitions_comes_once_and_in_order(
             found[stream].append(sequence - 100)
     assert found == {partition: list(range(first[partition], counts[partition])) for partition in counts}
     assert scan.undecodable == 1
+
+
+def test_what_lies_in_a_partition_that_was_added_since_the_start_counts_too(broker: Any) -> None:
+    name = f"grown-{time.time_ns()}"
+    topics.create(broker.bootstrap, [name], 1)
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "topic.metadata.refresh.interval.ms": 100})
+    producer.produce(name, message(0, 0).value(), partition=0)
+    assert producer.flush(30) == 0
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    admin.create_partitions([NewPartitions(name, 2)])[name].result(30)
+    deadline_s = time.monotonic() + 30
+    while len(admin.list_topics(name, timeout=10).topics[name].partitions) < 2:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    for offset in (1, 2, 0):
+        producer.produce(name, message(1, offset).value(), partition=1)
+    assert producer.flush(30) == 0
+    scan = TopicScan(
+        broker.bootstrap, [TopicPartition(name, 0, 0)], TopicDecoder({"binance": name}, FeedIndex([BTC]))
+    )
+    found = [(b.streams.tolist(), b.sequences.tolist()) for b in scan.batches(time.monotonic)]
+    assert found == [([0], [100]), ([1, 1, 1], [101, 102, 100])]
 
 
 def test_a_start_behind_the_end_of_its_partition_is_an_error(broker: Any) -> None:

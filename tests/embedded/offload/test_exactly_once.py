@@ -77,12 +77,15 @@ def test_two_offloads_at_once_write_each_row_once(
         with watcher:
             until(other.answers)
             begun = time.monotonic()
-            while offload.metric("conflicts_total") + other.metric("conflicts_total") < 3:
+            # Who comes first is chance: one may lose several times before it wins once.
+            while (
+                offload.metric("conflicts_total") + other.metric("conflicts_total") < 3
+                or not offload.metric("commits_total")
+                or not other.metric("commits_total")
+            ):
                 silver.put(10)
-                assert time.monotonic() < begun + 60, "they never met"
+                assert time.monotonic() < begun + 60, "they never met, or one never won"
             caught_up(watcher, silver, offload)
-        assert offload.metric("commits_total") > 0
-        assert other.metric("commits_total") > 0
     finally:
         other.close()
     assert_once(cold, clickhouse)
