@@ -134,7 +134,9 @@ def test_an_experiment_that_did_not_complete_is_never_passed(status: str | None)
 
 def test_a_steady_state_that_is_missed_during_the_method_deviates() -> None:
     states = {**JOURNAL["steady_states"], "during": [{"steady_state_met": True}, {"steady_state_met": False}]}
-    assert judge({**JOURNAL, "steady_states": states}, GOOD).verdict is Verdict.DEVIATED
+    judgement = judge({**JOURNAL, "steady_states": states}, GOOD)
+    assert judgement.verdict is Verdict.DEVIATED
+    assert judgement.reasons == ("steady state during the method: no probe ran",)
 
 
 def test_messages_that_came_late_are_told_as_late() -> None:
