@@ -40,6 +40,7 @@ _PATIENCE: Final = {"s3.connect-timeout": "2.0", "s3.request-timeout": "5.0"}
 
 #: From this version of the format on commits are numbered.
 _FORMAT_LEAST: Final = 2
+_NO_NUMBERS: Final = "its commits have no numbers in format version 1"
 
 _PLACE: Final = re.compile(r"\{([^{}]+)\}")
 
@@ -75,7 +76,7 @@ class IcebergStart:
         if table is None:
             return cls(known, 0, None)
         if table.format_version < _FORMAT_LEAST:
-            raise ConfigError(f"Iceberg table {known.table}: its commits have no numbers in format version 1")
+            raise ConfigError(f"Iceberg table {known.table}: {_NO_NUMBERS}")
         return cls(known, sequence_number(table), table.metadata.table_uuid)
 
     def number_in(self, table: Table) -> int:
@@ -194,8 +195,11 @@ def data_files_after(table: Table, number: int) -> list[DataFile]:
         number: the `sequence_number` of the commit; 0 for all files.
 
     Raises:
-        ReaderError: if the manifests can't be read.
+        ReaderError: if the manifests can't be read, or commits have no numbers: the table was made after the
+            run began, or it would have been refused then.
     """
+    if table.format_version < _FORMAT_LEAST:
+        raise ReaderError(f"Iceberg table: {_NO_NUMBERS}")
     snapshot = table.current_snapshot()
     if snapshot is None:
         return []

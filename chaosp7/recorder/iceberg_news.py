@@ -22,13 +22,10 @@ __all__ = ["CandleNews", "News", "RowNews"]
 
 
 class News(Protocol):
-    """What a sampler does with new files; serves one thread.
+    """What a sampler does with new files; serves one thread."""
 
-    Attributes:
-        since: the commit up to which files don't count.
-    """
-
-    since: int
+    def since(self, table: Table) -> int:
+        """Return the number of the commit up to which a table's files don't count."""
 
     def forget(self) -> None:
         """Forget what was read: the table was made anew."""
@@ -63,10 +60,13 @@ class RowNews:
     """
 
     def __init__(self, start: IcebergStart, feeds: Sequence[Feed]) -> None:
-        self.since = start.number
-        self._source = start.source
+        self._start = start
         self._index = FeedIndex(feeds)
         self._ranges: list[Range] = []
+
+    def since(self, table: Table) -> int:
+        """See `News`."""
+        return self._start.number_in(table)
 
     def forget(self) -> None:
         """See `News`; what is known of a message stays: it was visible."""
@@ -74,7 +74,7 @@ class RowNews:
     def read(self, table: Table, files: Sequence[DataFile]) -> None:
         """See `News`."""
         self._ranges = []
-        for batch in batches(table, self._source, files, NAMES[:3]):
+        for batch in batches(table, self._start.source, files, NAMES[:3]):
             found = identified(batch, self._index)
             for feed in set(found.feeds.tolist()):
                 if feed < self._index.known:
@@ -99,7 +99,6 @@ class CandleNews:
     def __init__(
         self, source: IcebergSource, window_s: int, feeds: Sequence[Feed], since_s: int, held: Sequence[int]
     ) -> None:
-        self.since = 0  # a candle of before the run may be the one that counts
         self._source = source
         self._window_s = window_s
         self._feeds = {feed: index for index, feed in enumerate(feeds)}
@@ -107,6 +106,11 @@ class CandleNews:
         self._held = list(held)
         self._noted: dict[int, int] = {}
         self._versions = self._none()
+
+    def since(self, table: Table) -> int:
+        """See `News`: a candle of before the run may be the one that counts."""
+        del table
+        return 0
 
     def forget(self) -> None:
         """See `News`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 from pyiceberg.catalog import Catalog
 
@@ -49,8 +50,10 @@ class IcebergSampler(Looks):
         self._timeline = timeline
         self._spare_s = spare_s
         self._catalog: Catalog | None = None
-        self._number = news.since
-        """Everything up to this commit is known."""
+        self._identity: UUID | None = None
+        """Of the table that was looked at."""
+        self._number = 0
+        """Everything up to this commit of it is known."""
 
     def _failed(self, before_ns: int, after_ns: int, error: str) -> None:
         self._catalog = None
@@ -62,9 +65,10 @@ class IcebergSampler(Looks):
             self._catalog = open_catalog(self._source.catalog)
         table = opened(self._catalog, self._source.table)
         loaded_ns = self._now_ns()  # what it has is settled, however long it takes to read it
-        number = sequence_number(table)
-        if number < self._number:
-            self._number = self._news.since  # made anew: what it has now is read from its beginning
+        number, identity = sequence_number(table), table.metadata.table_uuid
+        if identity != self._identity or number < self._number:
+            # The first look, made anew, or rolled back: what it has now is read from the run's beginning.
+            self._identity, self._number = identity, self._news.since(table)
             self._news.forget()
         files = data_files_after(table, self._number) if number != self._number else []
         self._news.read(table, files)

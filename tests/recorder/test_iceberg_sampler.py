@@ -92,6 +92,15 @@ def test_a_store_that_is_gone_is_an_error_until_it_is_back(watched: Watched) -> 
     watched.until(lambda: watched.timeline.heads() == [101, 0])
 
 
+def test_of_a_table_that_was_made_anew_commits_with_the_old_numbers_are_seen(watched: Watched) -> None:
+    watched.append(0, 101, 105)
+    watched.until(lambda: watched.timeline.heads() == [105, 0])
+    watched.table.make_anew()
+    for sequence in range(106, 112):  # more commits than the old one had
+        watched.append(0, sequence, sequence)
+    watched.until(lambda: watched.timeline.heads() == [111, 0])
+
+
 def test_a_table_that_was_made_anew_is_read_from_its_beginning(watched: Watched) -> None:
     watched.append(0, 101, 105)
     watched.append(0, 106, 107)

@@ -109,6 +109,13 @@ def test_a_table_whose_commits_have_no_numbers_is_refused(tmp_path: Path) -> Non
         IcebergTable(tmp_path, {"format-version": "1"}).start()
 
 
+def test_a_table_without_numbers_that_came_after_the_start_is_an_error(tmp_path: Path) -> None:
+    table = IcebergTable(tmp_path, {"format-version": "1"})
+    table.append(RECORDS, FEEDS)
+    with pytest.raises(ReaderError, match="no numbers in format version 1"):
+        read(IcebergStart(table.source, 0, None))
+
+
 def test_an_empty_table_has_lost_everything(table: IcebergTable) -> None:
     assert numbers(read(table.start())) == (0, 2 * COUNT, 0, 0, 0)
 
