@@ -144,6 +144,8 @@ class Bench:
         self._load = load_
         self._tail = tail
         self._settle_s = settle_s
+        self.not_at_rest = 0
+        """Windows that were made again."""
         self._metrics = f"http://{watched.clickhouse[0]}:{watched.clickhouse[1]}/metrics"
         clickhouse, broker = (watched.model.the_service(part) for part in (Part.CLICKHOUSE, Part.KAFKA))
         names = {clickhouse: "ClickHouse", broker: "broker"}
@@ -154,6 +156,23 @@ class Bench:
             process = psutil.Process(status.pid)
             group = self._processes.setdefault(names.get(name, "other services"), [])
             group += [process, *process.children(recursive=True)]
+
+    def window_at_rest(self, seconds: float, with_recorder: bool, again_max: int) -> Values:
+        """Measure a window as `window` does, again as long as the recorder doesn't stay at rest in it.
+
+        Args:
+            seconds: how long it is, settling included.
+            with_recorder: whether a recorder runs in it.
+            again_max: how many windows may be made again, over all calls.
+        """
+        while True:
+            try:
+                return self.window(seconds, with_recorder)
+            except NotAtRestError as late:
+                self.not_at_rest += 1
+                if self.not_at_rest > again_max:
+                    raise
+                progress(f"  once more: {late}")
 
     def window(self, seconds: float, with_recorder: bool) -> Values:
         """Measure one window.
@@ -328,20 +347,12 @@ def main() -> int:
         parser.error("at least two windows of each kind, with a second left between the settling times")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raw: dict[str, list[Values]] = {"without": [], "with": []}
-    model, not_at_rest = _model(options.tables_within), 0
+    model = _model(options.tables_within)
     try:
         with under_load(model, options.rate, options.settle) as bench:
             for number in range(options.windows):
                 for kind in ("with", "without") if number % 2 else ("without", "with"):
-                    while True:
-                        try:
-                            values = bench.window(options.seconds, kind == "with")
-                            break
-                        except NotAtRestError as late:
-                            not_at_rest += 1
-                            progress(f"  {number + 1}: {kind}: once more: {late}")
-                            if not_at_rest > 2 * options.windows:
-                                raise
+                    values = bench.window_at_rest(options.seconds, kind == "with", 2 * options.windows)
                     raw[kind].append(values)
                     progress(
                         f"  {number + 1}: {kind}: recorder {values['CPU recorder']:.2f} %, "
@@ -359,7 +370,7 @@ def main() -> int:
     figures, differences, notes = evaluated(raw["without"], raw["with"], wanted)
     notes += [
         f"{options.windows} pairs of windows of {options.seconds:g} s at {options.rate:g} messages/s.",
-        f"{not_at_rest} windows more, in which a tier was late, aren't counted.",
+        f"{bench.not_at_rest} windows more, in which a tier was late, aren't counted.",
         "Tolerances: "
         + ", ".join(f"{name} {tier.fresh_within_ms / 1000:g} s" for name, tier in model.tiers.items()),
         f"Order alternating; {options.settle:g} s cut off at both ends of each window.",

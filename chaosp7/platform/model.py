@@ -145,6 +145,11 @@ class IcebergSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     buy: str = "BUY"
     sell: str = "SELL"
 
+    @property
+    def sides(self) -> tuple[str, str]:
+        """How the sides are written, by the number that the ledger has for each."""
+        return self.buy, self.sell
+
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A place where a message can be seen.

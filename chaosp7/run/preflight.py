@@ -9,7 +9,7 @@ from typing import Any
 from chaosp7.errors import ConfigError
 from chaosp7.platform.model import Platform
 
-__all__ = ["check_names", "check_numbers", "count_faults", "is_fault"]
+__all__ = ["check_names", "check_numbers", "count_faults", "is_fault", "is_number"]
 
 _ACTIONS = "chaosp7.actions."
 
@@ -62,12 +62,17 @@ def check_numbers(experiment: Mapping[str, Any]) -> None:
             if not argument.endswith(_UNITS) or (isinstance(value, str) and "${" in value):
                 continue
             problem = ""
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if not is_number(value):
                 problem = f"takes a number, not {value!r}"
             elif value < 0 and argument != _SIGNED:
                 problem = f"can't be less than 0, and is {value!r}"
             if problem:
                 raise ConfigError(f"activity {activity.get('name')!r}: {argument} {problem}")
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def count_faults(experiment: Mapping[str, Any]) -> int:

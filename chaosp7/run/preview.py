@@ -119,13 +119,11 @@ def _faults(name: str, function: Any, arguments: Mapping[str, Any], run: Planned
     open_run(run)
     try:
         function(**arguments)
-    except ActivityFailed as error:
+    except (ActivityFailed, TypeError, ValueError) as error:
+        # TypeError, ValueError: an argument of another type than the action's own.
         if isinstance(error.__cause__, NotRunningError):
             yield "       what it does can only be told once the platform runs"
             return
-        raise ConfigError(f"activity {name!r}: {error}") from error
-    except (TypeError, ValueError) as error:
-        # An argument of another type than the action's own.
         raise ConfigError(f"activity {name!r}: {error}") from error
     finally:
         close_run()

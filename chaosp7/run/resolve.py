@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,7 +58,7 @@ def resolve(  # noqa: D417  # the control documents its arguments
         rate_per_s=_number("rate_per_s", rate_per_s, more_than_0=True),
         duration_s=_number("duration_s", duration_s),
         settle_s=_number("settle_s", settle_s),
-        seed=int(_number("seed", seed)),
+        seed=_whole_number("seed", seed),
         budget=_budget(budget),
         drain_deadline_s=_number("drain_deadline_s", drain_deadline_s),
         faults_expected=preflight.count_faults(context),
@@ -85,14 +85,21 @@ def _budget(values: Mapping[str, Any] | None) -> Budget:
 
 
 def _number(name: str, value: Any, *, more_than_0: bool = False) -> Any:
-    """Return an argument that is a number of 0 or more, as it was given; a text is read as a number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or isinstance(value, bool):
+    """Return an argument that is a number of 0 or more; a text is read as one."""
+    number = value
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            number = float(value)
+    if not preflight.is_number(number):
         raise ConfigError(f"{name} in the evidence control's arguments: takes a number, not {value!r}")
     if number < 0 or (more_than_0 and number == 0):
         least = "more than 0" if more_than_0 else "0 or more"
         raise ConfigError(f"{name} in the evidence control's arguments: must be {least}, not {value!r}")
-    return number if isinstance(value, str) else value
+    return number
+
+
+def _whole_number(name: str, value: Any) -> int:
+    number = _number(name, value)
+    if number != int(number):
+        raise ConfigError(f"{name} in the evidence control's arguments: takes a whole number, not {value!r}")
+    return int(number)

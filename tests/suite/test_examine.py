@@ -37,6 +37,7 @@ def action(name: str, value: object) -> Change:
         (control("settle_s", "long"), "settle_s .* takes a number, not 'long'"),
         (control("settle_s", -1), "settle_s .* must be 0 or more, not -1"),
         (control("rate_per_s", 0), "rate_per_s .* must be more than 0, not 0"),
+        (control("seed", 1.5), "seed .* takes a whole number, not 1.5"),
         (control("duration_s", None), "duration_s .* takes a number, not None"),
         (control("drain_deadline_s", True), "drain_deadline_s .* takes a number, not True"),
         (control("drain_deadline_s", float("inf")), "drain_deadline_s .* takes a number, not inf"),

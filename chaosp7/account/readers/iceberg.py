@@ -147,7 +147,7 @@ class IcebergReader:
         """
         self.nameless = 0
         for batch in batches(self._table, self._source, self._files):
-            rows, nameless = decoded(batch, table.feeds, (self._source.buy, self._source.sell))
+            rows, nameless = decoded(batch, table.feeds, self._source.sides)
             table.add(rows.feeds, rows.sequences, rows.checksums)
             self.nameless += nameless
         return table
@@ -163,7 +163,7 @@ class IcebergReader:
             ReaderError: if not every file could be read.
         """
         for batch in batches(self._table, self._source, self._files, spans=_spans(keys)):
-            yield decoded(batch, table.feeds, (self._source.buy, self._source.sell))[0]
+            yield decoded(batch, table.feeds, self._source.sides)[0]
 
 
 def _spans(keys: Sequence[ChunkKey]) -> list[Span] | None:

@@ -70,10 +70,7 @@ class TopicReader:
                 mine = batch.streams == stream if len(present) > 1 else slice(None)
                 trackers[stream].add(batch.feeds[mine], batch.sequences[mine])
         reordered = union(
-            [
-                *(tracker.reordered() for tracker in trackers.values()),
-                strays(trackers[stream].seen() for stream in sorted(trackers)),
-            ]
+            [*(t.reordered() for t in trackers.values()), strays(t.seen() for t in trackers.values())]
         )
         return TopicReading(table, reordered, scan.undecodable)
 
