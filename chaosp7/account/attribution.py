@@ -14,12 +14,12 @@ from typing import Protocol
 
 from pyroaring import BitMap64
 
-from chaosp7.account.classes import TierAccount
+from chaosp7.account.classes import MessageClass, TierAccount
 from chaosp7.account.feeds import Feed
 from chaosp7.account.sets import Sets, intersection, minus, total, union
 from chaosp7.errors import MeasurementError
 
-__all__ = ["Acknowledgements", "Attribution", "TierLoss", "attribute"]
+__all__ = ["Acknowledgements", "Attribution", "TierLoss", "attribute", "unjournaled"]
 
 
 class Acknowledgements(Protocol):
@@ -124,6 +124,25 @@ def attribute(
             losses.append(_at_the_first(account, _seen_later(accounts, here), acks, unreached or {}))
         upstream = union((upstream, account.lost))
     return Attribution(tuple(losses))
+
+
+#: What is there as it was sent: its feed handler must have had it.
+_RIGHT = (MessageClass.DELIVERED, MessageClass.DUPLICATED, MessageClass.REORDERED)
+
+
+def unjournaled(accounts: Sequence[TierAccount], acks: Mapping[Feed, Acknowledgements]) -> Sets:
+    """Return what some tier has as it was sent, and no handler says that it received.
+
+    A handler notes a message before it hands it on: a journal that lacks one isn't whole. What is
+    corrupted counts for nothing, since another feed's message may have come under this one's name.
+
+    Args:
+        accounts: of the tiers that hold single messages.
+        acks: feed -> the journal of its handler; feeds that are missing have none.
+    """
+    received = {feed: found.received for feed, found in acks.items()}
+    right = union(account.sequences(kind) for account in accounts for kind in _RIGHT)
+    return minus({feed: found for feed, found in right.items() if feed in acks}, received)
 
 
 def _seen_later(accounts: Sequence[TierAccount], lost: Sets) -> Sets:

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import TopicPartition
 
 from chaosp7.account.account import account_tier
-from chaosp7.account.acks import AckSets, read_acks
 from chaosp7.account.attribution import Attribution, attribute
 from chaosp7.account.candles import Candles
 from chaosp7.account.classes import TierAccount, with_late
-from chaosp7.account.feeds import Feed
 from chaosp7.account.gold import GoldAccount, account_gold
 from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.ledger import Ledger
@@ -29,6 +27,7 @@ from chaosp7.account.sets import Sets, minus, total, union
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import IcebergSource, Platform, TierKind
 from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.run.journals import Journals
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -99,7 +98,7 @@ class Accounting:
         bootstrap: the broker's direct listener.
         starts: topic, partition and offset where the run begins.
         clickhouse: host and port of ClickHouse, past all links.
-        acks: journals of the feed handlers.
+        journals: of the feed handlers.
         candles: what candle tiers held before the run.
         icebergs: where the Iceberg tiers began.
     """
@@ -108,7 +107,7 @@ class Accounting:
     bootstrap: str
     starts: Sequence[TopicPartition]
     clickhouse: tuple[str, int]
-    acks: Sequence[Path]
+    journals: Journals
     candles: CandleBaseline
     icebergs: Mapping[str, IcebergStart] = field(default_factory=dict)
 
@@ -142,7 +141,7 @@ class Accounting:
                 None if original is None else original.found,
             )
         accounts = [account for account in tiers.values() if isinstance(account, TierAccount)]
-        return Accounts(run, tiers, attribute(accounts, self._journals(sent), sent.unreached))
+        return Accounts(run, tiers, attribute(accounts, self.journals.read(sent, accounts), sent.unreached))
 
     def read_late(self, ledger: Path, at_deadline: Accounts) -> Accounts:
         """Account again after the drain: what was missing then and is there now came too late.
@@ -241,12 +240,3 @@ class Accounting:
     @property
     def _query(self) -> Callable[[str, int], Sequence[Any]]:
         return ClickHouse(*self.clickhouse, timeout_s=_QUERY_TIMEOUT_S).columns
-
-    def _journals(self, sent: Expected) -> dict[Feed, AckSets]:
-        bounds = {feed: (b.first, b.last) for feed, b in sent.bounds.items()}
-        journals: dict[Feed, AckSets] = {}
-        for path in self.acks:
-            for feed, sets in read_acks(path, bounds).items():
-                # Two handlers may share a feed: what either of them got was received.
-                journals[feed] = sets if feed not in journals else journals[feed].union(sets)
-        return journals

@@ -24,6 +24,7 @@ from chaosp7.run.conclusion import Conclusion
 from chaosp7.run.ending import Ending
 from chaosp7.run.folder import keep_ledger, make_folder
 from chaosp7.run.iceberg_starts import iceberg_starts
+from chaosp7.run.journals import Journals
 from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.load_end import end_load
 from chaosp7.run.offload import offload_reports, watch_of
@@ -115,7 +116,7 @@ class Run:
         clickhouse = self._address(self.model.the_service(Part.CLICKHOUSE))
         # Handlers that aren't ours write no journal: what they lose stays unattributed.
         handlers = self.model.services_of(Part.FEED_HANDLER) if self.model.made_by_us else []
-        journals = [self.driver.state.acks / f"{name}.acks" for name in handlers]
+        journals = Journals.of(self.driver.state.acks / f"{name}.acks" for name in handlers)
         bootstrap = self.driver.bootstrap
         candles = candles_at_rest(self.model, bootstrap, ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S))
         starts = end_offsets(bootstrap, list(self.model.topics.values()))

@@ -1,6 +1,7 @@
 """Every loss has one tier and one cause, those that a naive walk down the tiers gives it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from pyroaring import BitMap64
 
 from chaosp7.account.acks import AckSets
-from chaosp7.account.attribution import Attribution, TierLoss, attribute
+from chaosp7.account.attribution import Attribution, TierLoss, attribute, unjournaled
 from chaosp7.account.classes import TierAccount
 from chaosp7.account.feeds import Feed
 from chaosp7.account.sent import Bounds
@@ -198,3 +199,27 @@ def test_without_word_of_who_was_connected_a_missed_message_is_not_called_unreac
     (loss,) = attribute([account("topic", [(BTC, 101)])], journals).tiers
     assert messages_of(loss.missed_at_source) == {(BTC, 101)}
     assert not loss.unreached
+
+
+def test_what_a_tier_shows_as_it_was_sent_must_have_been_received() -> None:
+    topic, raw = (
+        account("topic", [(BTC, 103)]),
+        account("raw", [(BTC, s) for s in range(FIRST, FIRST + SIZE)]),
+    )
+    everything_but_last = range(FIRST, FIRST + SIZE - 1)
+    lacking = unjournaled([raw, topic], {BTC: journal(received=everything_but_last)})
+    assert messages_of(lacking) == {(BTC, FIRST + SIZE - 1)}
+    assert unjournaled([raw, topic], {BTC: journal(received=[*everything_but_last, FIRST + SIZE - 1])}) == {}
+
+
+def test_what_is_lost_corrupted_or_of_a_feed_without_a_journal_may_be_unjournaled() -> None:
+    lost = account("topic", [(BTC, s) for s in range(FIRST, FIRST + SIZE) if s != 104])
+    assert unjournaled([replace(lost, corrupted=sets_of([(BTC, 104)]))], {BTC: journal()}) == {}
+    assert unjournaled([lost], {KRAKEN: journal(received=range(FIRST, FIRST + SIZE))}) == {}
+
+
+@pytest.mark.parametrize("kind", ["duplicated", "reordered"])
+def test_doubled_and_reordered_messages_must_have_been_received_too(kind: str) -> None:
+    lost = account("topic", [(BTC, s) for s in range(FIRST, FIRST + SIZE) if s != 104])
+    found = unjournaled([replace(lost, **{kind: sets_of([(BTC, 104)])})], {BTC: journal(acknowledged=[104])})
+    assert messages_of(found) == {(BTC, 104)}
