@@ -111,7 +111,7 @@ def account(folder: Path) -> dict[str, object]:
     done("table")
     gold = expect_gold(run, sent, _WINDOWS_S, in_table)
     candles = {size_s: rolled(gold.given_candles, size_s) for size_s in _WINDOWS_S}
-    in_gold = account_gold("gold", gold, candles).worst
+    in_gold = account_gold("gold", gold, candles)
     done("gold")
     bounds = {feed: (b.first, b.last) for feed, b in sent.bounds.items()}
     attribution = attribute([in_topic, in_table], read_acks(folder / "handler.acks", bounds), sent.unreached)
@@ -125,7 +125,7 @@ def account(folder: Path) -> dict[str, object]:
         wanted["topic"].lost,
         wanted["table"].lost - wanted["topic"].lost,
     )
-    right = right and (in_gold.lost, in_gold.lost_here) == (wanted["table"].lost, 0)
+    right = right and (in_gold.counts.lost, in_gold.lost_here) == (wanted["table"].lost, 0)
     peak_mb = max(peaks.values())
     return {
         "baseline_mb": round(baseline_mb, 1),

@@ -158,8 +158,9 @@ class SyntheticTable:
         self._feeds = feeds()
 
     def query(self, sql: str, count: int) -> Sequence[Any]:
-        """Answer the query for all digests, or the one for some chunks' rows, with so many columns."""
-        del count
+        """Answer the query for the columns, that for all digests, or one for some chunks' rows."""
+        if sql.startswith("DESCRIBE"):
+            return [[] for _ in range(count)]
         if "GROUP BY" in sql:
             return self._digests()
         parts = []

@@ -32,17 +32,26 @@ def parts() -> provision.Parts:
 class Broker(Process):
     """A plain broker without a supervisor, on free ports of the loopback interface.
 
+    Args:
+        parts: the provisioned parts.
+        folder: for its data and its log.
+        deletes: whether it carries out that a topic is deleted.
+
     Attributes:
         bootstrap: its address, ``host:port``.
         port: the port of it.
     """
 
-    def __init__(self, parts: provision.Parts, folder: Path) -> None:
+    def __init__(self, parts: provision.Parts, folder: Path, *, deletes: bool = False) -> None:
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
             self.port, controller_port = one.getsockname()[1], other.getsockname()[1]
         self.bootstrap = f"127.0.0.1:{self.port}"
         listener = kafka.Listener(kafka.DIRECT, self.port, self.port)
         properties = kafka.prepare(parts.kafka.template, folder, [listener], controller_port)
+        if deletes:
+            refusing, doing = (f"delete.topic.enable={value}" for value in ("false", "true"))
+            assert refusing in properties.read_text()
+            properties.write_text(properties.read_text().replace(refusing, doing))
         super().__init__(kafka.broker_command(parts.kafka, properties, memory_mb=384), folder / "broker.log")
 
     def start(self) -> None:

@@ -17,7 +17,7 @@ in the original already is inherited, too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from chaosp7.account.candles import Candle, CandleKey, Candles, merged, rolled
@@ -26,7 +26,7 @@ from chaosp7.account.gold_candle import CandleTally, judged
 from chaosp7.account.gold_expectation import GoldExpectation
 from chaosp7.errors import ReaderError
 
-__all__ = ["CandleFinding", "GoldAccount", "WindowAccount", "account_gold"]
+__all__ = ["CandleFinding", "GoldAccount", "WindowAccount", "account_gold", "gold_with_late"]
 
 #: Wrong candles that are kept by name, per window length.
 FINDINGS_MAX = 100
@@ -45,7 +45,7 @@ class CandleFinding:
 class WindowAccount:
     """The account of all candles of one window length, in messages.
 
-    ``sent = delivered + lost + duplicated + corrupted + unchecked``.
+    ``sent = delivered + lost + late + duplicated + corrupted + unchecked``.
 
     Attributes:
         window_s: length of the windows, seconds.
@@ -60,6 +60,7 @@ class WindowAccount:
         earlier_changed: candles of earlier runs that show other values than before the run.
         wrong_candles: candles that aren't what was sent, those of inherited losses included.
         findings: the first of them.
+        late: messages that weren't there when the drain was over, but are now; see `gold_with_late`.
     """
 
     window_s: int
@@ -78,6 +79,7 @@ class WindowAccount:
     earlier_changed: int
     wrong_candles: int
     findings: tuple[CandleFinding, ...]
+    late: int = 0
 
     @property
     def lost_here(self) -> int:
@@ -98,31 +100,63 @@ class GoldAccount:
     windows: tuple[WindowAccount, ...]
 
     @property
-    def worst(self) -> WindowAccount:
-        """The window length that misses most: the one by which the tier is judged."""
-        return max(
-            self.windows,
-            key=lambda w: (w.lost, w.lost_here, w.corrupted, w.duplicated, w.unexpected, w.unchecked),
-        )
+    def lost_here(self) -> int:
+        """Messages that the tier before has, and the candles of some length don't."""
+        return max(window.lost_here for window in self.windows)
 
     @property
     def counts(self) -> Counts:
-        """The worst window length's account, in the classes of the other tiers.
+        """The account in the classes of the other tiers.
 
-        ``sent`` leaves out what is `unchecked` because of a cut.
+        Of each class the window length counts that shows most of it: one length's losses hide nothing
+        that another one shows. What they add up to is never more than was sent: a message that two
+        lengths put into two classes is in the graver one. ``sent`` leaves out what no length could check.
         """
-        worst = self.worst
+        sent = left = max(window.sent - window.unchecked for window in self.windows)
+        counted = {}
+        for kind in ("lost", "late", "corrupted", "duplicated"):
+            counted[kind] = min(self._most(kind), left)
+            left -= counted[kind]
         return Counts(
-            sent=worst.sent - worst.unchecked,
-            delivered=worst.delivered,
-            lost=worst.lost,
-            late=0,
-            corrupted=worst.corrupted,
-            duplicated=worst.duplicated,
+            sent=sent,
+            delivered=left,
             reordered=0,
-            unexpected=worst.unexpected,
-            surplus=worst.surplus,
+            unexpected=self._most("unexpected"),
+            surplus=self._most("surplus"),
+            **counted,
         )
+
+    def _most(self, kind: str) -> int:
+        counts: list[int] = [getattr(window, kind) for window in self.windows]
+        return max(counts)
+
+
+def gold_with_late(account: GoldAccount, at_deadline: GoldAccount) -> GoldAccount:
+    """Move what came too late into its class.
+
+    Args:
+        account: of the tier as it is now, after the drain's deadline.
+        at_deadline: its account at the deadline, of the same messages.
+
+    Returns:
+        The account in which as many messages are late as were lost then and aren't now.
+    """
+    pairs = zip(account.windows, at_deadline.windows, strict=True)
+    return replace(account, windows=tuple(_with_late(*pair) for pair in pairs))
+
+
+def _with_late(window: WindowAccount, at_deadline: WindowAccount) -> WindowAccount:
+    late = max(0, at_deadline.lost - window.lost)
+    # Candles don't say which they are: they are taken for right ones as long as there are any.
+    right = min(late, window.delivered)
+    twice = min(late - right, window.duplicated)
+    return replace(
+        window,
+        late=late,
+        delivered=window.delivered - right,
+        duplicated=window.duplicated - twice,
+        corrupted=window.corrupted - (late - right - twice),
+    )
 
 
 def account_gold(

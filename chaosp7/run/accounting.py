@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from confluent_kafka import TopicPartition
 
 from chaosp7.account.account import account_tier
 from chaosp7.account.attribution import Attribution, attribute
 from chaosp7.account.candles import Candles
 from chaosp7.account.classes import TierAccount, with_late
-from chaosp7.account.gold import GoldAccount, account_gold
+from chaosp7.account.gold import GoldAccount, account_gold, gold_with_late
 from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.ledger import Ledger
 from chaosp7.account.readers.candles import CandleReader
@@ -26,13 +24,11 @@ from chaosp7.account.sent import Expected, RunRecords, expected
 from chaosp7.account.sets import Sets, minus, total, union
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import IcebergSource, Platform, TierKind
-from chaosp7.recorder.candle_baseline import CandleBaseline
-from chaosp7.run.journals import Journals
+from chaosp7.run.origin import Origin
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from chaosp7.platform.iceberg import IcebergStart
 
 __all__ = ["Accounting", "Accounts"]
 
@@ -55,14 +51,19 @@ class Accounts:
     @property
     def could_still_come(self) -> int:
         """Messages lost somewhere although a handler had received them."""
-        return self._lost_besides([loss.missed_at_source for loss in self.attribution.tiers])
+        missing = self._lost_besides([loss.missed_at_source for loss in self.attribution.tiers])
+        return max(missing, self._lost_by_candles)
 
     @property
     def whole(self) -> bool:
         """Whether every tier has all that the broker had confirmed."""
         excused = [s for loss in self.attribution.tiers for s in (loss.missed_at_source, loss.unacknowledged)]
-        gold = (a.worst.lost_here for a in self.tiers.values() if isinstance(a, GoldAccount))
-        return not self._lost_besides(excused) and not any(gold)
+        return not self._lost_besides(excused) and not self._lost_by_candles
+
+    @property
+    def _lost_by_candles(self) -> int:
+        gold = (account.lost_here for account in self.tiers.values() if isinstance(account, GoldAccount))
+        return max(gold, default=0)
 
     def _lost_besides(self, excused: Sequence[Sets]) -> int:
         accounts = (a for a in self.tiers.values() if isinstance(a, TierAccount))
@@ -96,20 +97,14 @@ class Accounting:
     Attributes:
         platform: the system under test.
         bootstrap: the broker's direct listener.
-        starts: topic, partition and offset where the run begins.
         clickhouse: host and port of ClickHouse, past all links.
-        journals: of the feed handlers.
-        candles: what candle tiers held before the run.
-        icebergs: where the Iceberg tiers began.
+        origin: where the run begins.
     """
 
     platform: Platform
     bootstrap: str
-    starts: Sequence[TopicPartition]
     clickhouse: tuple[str, int]
-    journals: Journals
-    candles: CandleBaseline
-    icebergs: Mapping[str, IcebergStart] = field(default_factory=dict)
+    origin: Origin
 
     def read(self, ledger: Path, until_ns: int | None = None) -> Accounts:
         """Account for every message at every tier.
@@ -137,11 +132,13 @@ class Accounting:
                 name,
                 expect_gold(run, sent, tier.windows_s, upstream),
                 candles[name].found,
-                self.candles.candles[name],
+                self.origin.candles.candles[name],
                 None if original is None else original.found,
             )
         accounts = [account for account in tiers.values() if isinstance(account, TierAccount)]
-        return Accounts(run, tiers, attribute(accounts, self.journals.read(sent, accounts), sent.unreached))
+        return Accounts(
+            run, tiers, attribute(accounts, self.origin.journals.read(sent, accounts), sent.unreached)
+        )
 
     def read_late(self, ledger: Path, at_deadline: Accounts) -> Accounts:
         """Account again after the drain: what was missing then and is there now came too late.
@@ -159,6 +156,8 @@ class Accounting:
             before = at_deadline.tiers[name]
             if isinstance(account, TierAccount) and isinstance(before, TierAccount):
                 account = with_late(account, before.lost)  # noqa: PLW2901
+            if isinstance(account, GoldAccount) and isinstance(before, GoldAccount):
+                account = gold_with_late(account, before)  # noqa: PLW2901
             tiers[name] = account
         return replace(again, tiers=tiers)
 
@@ -185,7 +184,7 @@ class Accounting:
     def _messages(self, name: str, run: RunRecords, sent: Expected) -> TierAccount:
         tier = self.platform.tiers[name]
         if tier.kind is TierKind.TOPIC:
-            topic = TopicReader(self.bootstrap, self.platform.topics, self.starts)
+            topic = TopicReader(self.bootstrap, self.platform.topics, self.origin.offsets_now(self.bootstrap))
             reading = topic.read(sent)
             return account_tier(
                 name,
@@ -199,7 +198,7 @@ class Accounting:
             )
         if tier.kind is TierKind.ICEBERG:
             return self._iceberg(name, run, sent)
-        table = TableReader(self._query, tier.all_rows)
+        table = TableReader(self._query, tier.all_rows, self.origin.strays.get(name, ()))
         digests = table.digests(sent.table())
         rows = partial(table.rows, digests.feeds)
         runs, pieces = partial(table.runs, first=digests.first), partial(table.pieces, first=digests.first)
@@ -209,7 +208,7 @@ class Accounting:
         from chaosp7.account.readers.iceberg import IcebergReader  # noqa: PLC0415  # as below
 
         table, source = self._iceberg_table(name)
-        reader = IcebergReader(table, source, self.icebergs[name].number_in(table))
+        reader = IcebergReader(table, source, self.origin.icebergs[name].number_in(table))
         digests = reader.digests(sent.table())
         return account_tier(
             name,
@@ -227,14 +226,14 @@ class Accounting:
             from chaosp7.account.readers.iceberg_candles import IcebergCandleReader  # noqa: PLC0415
 
             table, source = self._iceberg_table(name)
-            return IcebergCandleReader(table, source, tier.windows_s).read(self.candles.since_s)
-        return CandleReader(self._query, tier.all_rows, tier.windows_s).read(self.candles.since_s)
+            return IcebergCandleReader(table, source, tier.windows_s).read(self.origin.candles.since_s)
+        return CandleReader(self._query, tier.all_rows, tier.windows_s).read(self.origin.candles.since_s)
 
     def _iceberg_table(self, name: str) -> tuple[Table, IcebergSource]:
         # PyIceberg is an extra, and takes a second to load.
         from chaosp7.platform.iceberg import open_catalog, opened  # noqa: PLC0415
 
-        source = self.icebergs[name].source
+        source = self.origin.icebergs[name].source
         return opened(open_catalog(source.catalog), source.table), source
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from chaosp7.account.feeds import Feed
 from chaosp7.errors import MeasurementError
 
 __all__ = ["Load", "LoadStatus"]
@@ -48,12 +49,22 @@ class Load:
     """
 
     def __init__(self, control_url: str, rate_per_s: float, seed: int) -> None:
+        self._control_url = control_url
         self._url = f"{control_url}/load"
         self.rate_per_s = rate_per_s
         self.seed = seed
         self._session = requests.Session()
         # A proxy of the environment must not stand between this machine and itself.
         self._session.trust_env = False
+
+    def next_sequences(self) -> dict[Feed, int]:
+        """Return the sequence with which each feed's next load will begin; ask while none runs.
+
+        Raises:
+            MeasurementError: if the source isn't there.
+        """
+        answer = self._ask("GET", f"{self._control_url}/sequences")
+        return {Feed(exchange, symbol): number for exchange, symbol, number in answer["next"]}
 
     def start(self, run_id: str, ledger: Path) -> LoadStatus:
         """Begin to send.

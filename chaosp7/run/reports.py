@@ -71,7 +71,7 @@ def tier_reports(accounts: Accounts, drained: Sequence[str]) -> list[TierReport]
                 corrupted=counts.corrupted,
                 late=counts.late,
                 unexpected=counts.unexpected,
-                lost_here=account.worst.lost_here if isinstance(account, GoldAccount) else lost_here[name],
+                lost_here=account.lost_here if isinstance(account, GoldAccount) else lost_here[name],
                 drained=name in drained,
                 note=_note(account),
                 ranges=ranges,
@@ -96,13 +96,12 @@ def _note(account: TierAccount | GoldAccount) -> str:
     """Return what limits the account at a tier, in words."""
     if isinstance(account, TierAccount):
         return ""
-    worst = account.worst
-    note = f"counted by candles of {worst.window_s} s, the worst of {len(account.windows)} lengths"
-    if worst.earlier_missing or worst.earlier_changed:
-        note += (
-            f"; of earlier runs {worst.earlier_missing} trades are gone "
-            f"and {worst.earlier_changed} candles changed"
-        )
+    lengths = ", ".join(str(window.window_s) for window in account.windows)
+    note = f"counted by candles of {lengths} s: of each class the length that shows most"
+    missing = max(window.earlier_missing for window in account.windows)
+    changed = max(window.earlier_changed for window in account.windows)
+    if missing or changed:
+        note += f"; of earlier runs {missing} trades are gone and {changed} candles changed"
     return note
 
 

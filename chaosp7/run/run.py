@@ -9,9 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chaosp7.account.readers.topic import end_offsets
 from chaosp7.errors import ChaosP7Error, HealError, MeasurementError, PlatformError, RunError
-from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.drivers import open_driver
 from chaosp7.platform.model import Part, Platform
 from chaosp7.recorder.recorder import Recorder
@@ -19,15 +17,13 @@ from chaosp7.recorder.source import Source
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.run import evidence as ev
 from chaosp7.run.accounting import Accounting, Accounts
-from chaosp7.run.candles_at_rest import candles_at_rest
 from chaosp7.run.conclusion import Conclusion
 from chaosp7.run.ending import Ending
 from chaosp7.run.folder import keep_ledger, make_folder
-from chaosp7.run.iceberg_starts import iceberg_starts
-from chaosp7.run.journals import Journals
 from chaosp7.run.load import Load, LoadStatus
 from chaosp7.run.load_end import end_load
 from chaosp7.run.offload import offload_reports, watch_of
+from chaosp7.run.origin import Origin
 from chaosp7.run.plan import RunPlan
 from chaosp7.run.proxy_tax import measure_proxy_tax
 from chaosp7.run.reports import load_report, recovery_reports
@@ -50,7 +46,6 @@ __all__ = ["Run"]
 logger = logging.getLogger("chaostoolkit")
 
 _ACCOUNT_IS_GOOD_FOR_NS = 5_000_000_000
-_QUERY_TIMEOUT_S = 10.0
 
 #: An account while the load runs takes in at least so much of it.
 _OVERDUE_AT_LEAST_NS = 2_000_000_000
@@ -114,20 +109,17 @@ class Run:
         )
         self._guard.start()
         clickhouse = self._address(self.model.the_service(Part.CLICKHOUSE))
-        # Handlers that aren't ours write no journal: what they lose stays unattributed.
-        handlers = self.model.services_of(Part.FEED_HANDLER) if self.model.made_by_us else []
-        journals = Journals.of(self.driver.state.acks / f"{name}.acks" for name in handlers)
         bootstrap = self.driver.bootstrap
-        candles = candles_at_rest(self.model, bootstrap, ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S))
-        starts = end_offsets(bootstrap, list(self.model.topics.values()))
-        icebergs = iceberg_starts(self.model, self.driver.endpoint)
-        self._accounting = Accounting(self.model, bootstrap, starts, clickhouse, journals, candles, icebergs)
+        self._load = Load(
+            f"http://{self.driver.endpoint(exchange_service)}", self.plan.rate_per_s, self.plan.seed
+        )
+        origin = Origin.of(self.model, self.driver, clickhouse, self._load.next_sequences())
+        self._accounting = Accounting(self.model, bootstrap, clickhouse, origin)
         self._proxy_tax = measure_proxy_tax(self.model, self.driver)
-        exchange = self.driver.endpoint(exchange_service)
-        self._load = Load(f"http://{exchange}", self.plan.rate_per_s, self.plan.seed)
         self._load.start(self.id, self.ledger)
         source = Source(self.ledger)
         offload = watch_of(self.model, self.driver.endpoint)
+        starts, candles, icebergs = list(origin.offsets), origin.candles, origin.icebergs
         self._recorder = Recorder(
             self.model, source, bootstrap, starts, clickhouse, candles, icebergs, offload
         )
@@ -250,7 +242,7 @@ class Run:
     @property
     def icebergs(self) -> Mapping[str, IcebergStart]:
         """Where the Iceberg tiers began; empty before the run has begun."""
-        return {} if self._accounting is None else self._accounting.icebergs
+        return {} if self._accounting is None else self._accounting.origin.icebergs
 
     def offload_reports(self) -> list[ev.OffloadReport]:
         """Return how the offload took each fault so far; nothing where the platform has none."""

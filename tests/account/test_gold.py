@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chaosp7.account.candles import Candle, CandleKey
 from chaosp7.account.classes import Counts
-from chaosp7.account.gold import GoldAccount, WindowAccount
+from chaosp7.account.gold import GoldAccount, WindowAccount, gold_with_late
 from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.sent import expected
 from chaosp7.errors import MeasurementError
@@ -82,8 +82,11 @@ def test_a_wrong_value_corrupts_all_messages_of_its_candle_and_no_other(
     for window in result.windows:
         wanted = candle.trade_count if window.window_s == size_s else 0
         assert figures(window) == (0, 0, wanted, 0)
-    assert (result.worst.window_s, result.counts.clean) == (size_s, False)
-    assert [(f.key, f.expected and f.expected.values) for f in result.worst.findings] == [(key, candle.values)]  # fmt: skip
+    assert (result.counts.corrupted, result.counts.clean) == (candle.trade_count, False)
+    named = [
+        (w.window_s, f.key, f.expected and f.expected.values) for w in result.windows for f in w.findings
+    ]
+    assert named == [(size_s, key, candle.values)]
 
 
 # Whatever the candles say: no class is negative, all add up, and a missing trade is never overlooked.
@@ -126,13 +129,13 @@ def test_candles_of_what_was_sent_are_clean() -> None:
 
 
 def test_an_empty_gold_has_lost_everything() -> None:
-    worst = account(tier_of([])).worst
-    assert (worst.lost_here, worst.delivered) == (COUNT, 0)
+    result = account(tier_of([]))
+    assert (result.lost_here, result.counts.delivered) == (COUNT, 0)
 
 
 def test_an_empty_gold_behind_an_empty_silver_has_lost_nothing_itself() -> None:
-    worst = account(tier_of([]), silver_of(EVERYTHING)).worst
-    assert (worst.lost, worst.lost_inherited, worst.lost_here) == (COUNT, COUNT, 0)
+    result = account(tier_of([]), silver_of(EVERYTHING))
+    assert (result.counts.lost, result.lost_here) == (COUNT, 0)
 
 
 def test_what_silver_lost_only_after_it_was_in_gold_is_delivered() -> None:
@@ -201,19 +204,62 @@ def window_account(window_s: int, **figures_of: int) -> WindowAccount:
     return WindowAccount(**{**dict.fromkeys(names, 0), **figures_of, "window_s": window_s}, findings=())
 
 
+def test_of_each_class_the_window_length_counts_that_shows_most_of_it() -> None:
+    one = window_account(
+        1, sent=90, delivered=75, lost=9, lost_inherited=9, duplicated=2, late=3, unexpected=1
+    )
+    two = window_account(60, sent=90, delivered=60, lost=5, lost_inherited=1, corrupted=8, duplicated=7, surplus=4)  # fmt: skip
+    wanted = Counts(
+        sent=90, delivered=63, lost=9, late=3, corrupted=8, duplicated=7, reordered=0, unexpected=1, surplus=4
+    )  # fmt: skip
+    for windows in ((one, two), (two, one)):
+        assert GoldAccount("gold", windows).counts == wanted
+        assert GoldAccount("gold", windows).lost_here == 4
+
+
+def test_what_two_lengths_put_into_two_classes_is_counted_in_the_graver_one() -> None:
+    one, two = window_account(1, sent=10, lost=10), window_account(60, sent=10, late=1, duplicated=9)
+    three = window_account(2, sent=10, lost=4, corrupted=6)
+    counts = GoldAccount("gold", (one, two)).counts
+    assert (counts.lost, counts.late, counts.duplicated, counts.delivered) == (10, 0, 0, 0)
+    counts = GoldAccount("gold", (two, three)).counts
+    assert (counts.lost, counts.late, counts.corrupted, counts.duplicated, counts.delivered) == (
+        4,
+        1,
+        5,
+        0,
+        0,
+    )
+
+
+def test_what_some_length_can_check_is_accounted_for() -> None:
+    windows = (
+        window_account(60, sent=90, unchecked=80, delivered=10),
+        window_account(1, sent=90, unchecked=16),
+    )
+    assert GoldAccount("gold", windows).counts.sent == 74
+
+
 @pytest.mark.parametrize(
-    "worse",
+    ("now", "wanted"),
     [
-        {"lost": 2, "lost_inherited": 2},
-        {"lost": 1},  # of its own, where the other has inherited its one
-        {"lost": 1, "lost_inherited": 1, "corrupted": 1},
-        {"lost": 1, "lost_inherited": 1, "duplicated": 1},
-        {"lost": 1, "lost_inherited": 1, "unexpected": 1},
+        ({"delivered": 8, "lost": 2}, {"delivered": 4, "late": 4, "lost": 2}),
+        ({"delivered": 3, "duplicated": 4, "corrupted": 1, "lost": 2}, {"duplicated": 3, "corrupted": 1, "late": 4}),
+        ({"duplicated": 3, "corrupted": 5, "lost": 2}, {"corrupted": 4, "late": 4}),
+        ({"delivered": 3, "lost": 7}, {"delivered": 3, "lost": 7}),
     ],
-)
-def test_a_tier_is_judged_by_its_worst_window_wherever_it_stands(worse: dict[str, int]) -> None:
-    one, bad = window_account(1, lost=1, lost_inherited=1), window_account(60, **worse)
-    assert GoldAccount("gold", (one, bad)).worst == GoldAccount("gold", (bad, one)).worst == bad
+)  # fmt: skip
+def test_what_candles_lacked_at_the_deadline_and_have_now_is_late(
+    now: dict[str, int], wanted: dict[str, int]
+) -> None:
+    then = window_account(60, sent=10, delivered=4, lost=6)
+    window = window_account(60, sent=10, **now)
+    (found,) = gold_with_late(GoldAccount("gold", (window,)), GoldAccount("gold", (then,))).windows
+    names = ("delivered", "late", "duplicated", "corrupted")
+    assert {name: getattr(found, name) for name in names if getattr(found, name)} == {
+        name: count for name, count in wanted.items() if name != "lost"
+    }
+    assert found.lost == window.lost
 
 
 def test_a_silver_accounted_for_other_messages_is_an_error() -> None:
@@ -229,15 +275,6 @@ def test_a_trade_that_silver_has_with_a_wrong_time_is_not_golds_loss() -> None:
 def test_a_trade_that_silver_has_twice_and_once_wrong_is_not_doubled_by_gold() -> None:
     result = account(tier_of([*EVERYTHING, 3]), silver_of(corrupted=[3]))
     assert [(w.duplicated, w.duplicated_inherited) for w in result.windows] == [(1, 1)] * len(SIZES_S)
-
-
-def test_what_a_tier_is_judged_by_stands_in_its_counts_and_nothing_else_does() -> None:
-    window = window_account(
-        2, sent=90, delivered=50, lost=9, duplicated=8, corrupted=7, unchecked=16, unexpected=6, surplus=5
-    )
-    assert GoldAccount("gold", (window,)).counts == Counts(
-        sent=74, delivered=50, lost=9, late=0, corrupted=7, duplicated=8, reordered=0, unexpected=6, surplus=5
-    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -149,6 +149,8 @@ BUGS: tuple[Bug, ...] = (
         "takes a feed's candles once and none of their newer versions",
         candles=(("lost", "hits"),), candles_of="cold-gold"),
     Bug("truncated-ledger", "errors", "", "", "the ledger loses its end before the account", verdict="error"),
+    Bug("cut-journal", "journal", "", "",
+        "a handler's journal loses its end before the account", verdict="error"),
     Bug("hangs", "errors", "clickhouse", "kraken", "a tier never answers the account", verdict="error"),
 )  # fmt: skip
 

@@ -136,12 +136,12 @@ def _check_candle_tier(run: Run, account: GoldAccount, mine: list[Result], resul
             right[kind] += result.hits
             if not result.hits:
                 result.problems.append("it didn't happen")
-    worst = account.worst
+    windows = account.windows
     told = {
-        "lost": worst.lost_here,
-        "corrupted": worst.corrupted - worst.corrupted_inherited,
-        "duplicated": worst.duplicated - worst.duplicated_inherited,
-        "unexpected": worst.unexpected,
+        "lost": account.lost_here,
+        "corrupted": max(window.corrupted - window.corrupted_inherited for window in windows),
+        "duplicated": max(window.duplicated - window.duplicated_inherited for window in windows),
+        "unexpected": account.counts.unexpected,
     }
     if told != right:
         for result in mine or results:

@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import yaml
 
+from chaosp7.account.acks import ACK_RECORD
 from chaosp7.account.feeds import Feed
 from chaosp7.embedded import fake_clock
 from chaosp7.embedded.planted import PLANTED_ENV
@@ -119,7 +120,7 @@ def run_group(group: str, folder: Path) -> list[Result]:
         driver = Run(model, plan).driver
         driver.up()
         try:
-            if group == "errors":
+            if group in {"errors", "journal"}:
                 return [_error(Run(model, plan), bug) for bug in bugs_of(group)]
             return _compared(Run(model, plan), group)
         finally:
@@ -173,6 +174,7 @@ GROUPS: dict[str, Callable[[Run], None]] = {
     "restarts": _restarts,
     "cold": lambda _: None,
     "errors": lambda _: None,
+    "journal": lambda _: None,
 }
 
 
@@ -180,12 +182,15 @@ def _error(run: Run, bug: Bug) -> Result:
     problems = []
 
     def truncate() -> None:
-        size = run.ledger.stat().st_size
-        os.truncate(run.ledger, size - 64 * 20)
+        if bug.name == "truncated-ledger":
+            os.truncate(run.ledger, run.ledger.stat().st_size - 64 * 20)
+        if bug.name == "cut-journal":
+            journal = run.driver.state.acks / "feed-handler-kraken.acks"
+            os.truncate(journal, journal.stat().st_size - ACK_RECORD.itemsize * 20)
 
     try:
         run.start()
-        with _hooked(**({"Accounting_for": truncate} if bug.name == "truncated-ledger" else {})):
+        with _hooked(Accounting_for=truncate):
             try:
                 run.finish()
                 problems.append("the account was made all the same")

@@ -57,6 +57,10 @@ class FeedNumbers:
         numbers = [self._pair(feed) for feed in first]
         return f"sequence >= transform({self._pair_sql}, {numbers}, {list(map(int, first.values()))}, 0)"
 
+    def among(self, feeds: Collection[Feed]) -> str:
+        """Return an SQL condition over exchange and symbol: they are a feed of these, which have numbers."""
+        return f"{self._pair_sql} IN ({', '.join(str(self._pair(feed)) for feed in feeds)})"
+
     def nameless(self) -> str:
         """Return an SQL condition over exchange and symbol: one of them has no number."""
         return f"({_number('exchange', self.exchanges)} = 0 OR {_number('symbol', self.symbols)} = 0)"

@@ -8,26 +8,22 @@ and runs are made only of what all shards have given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from chaosp7.account import checksum
 from chaosp7.account.digest import CHUNK, ChunkKey, DigestTable
 from chaosp7.account.feeds import Feed
 from chaosp7.account.index import FeedIndex
 from chaosp7.account.pieces import BITS, PIECE, PIECES, ChunkPieces
 from chaosp7.account.readers.feed_numbers import FeedNumbers
+from chaosp7.account.readers.table_rows import Query, StrayRow, TableRows
 from chaosp7.account.rows import Rows
 from chaosp7.account.runs import ChunkRuns
 from chaosp7.errors import ReaderError
 from chaosp7.platform.clickhouse import literal
 
 __all__ = ["TableReader"]
-
-#: Runs a query with so many columns and returns one sequence per column.
-Query = Callable[[str, int], Sequence[Any]]
 
 #: Runs of one chunk that are told; where there are more of them, its rows are examined instead.
 RUNS_MAX = 256
@@ -48,14 +44,12 @@ class TableReader:
     Args:
         query: runs a SELECT and returns its columns; raises `ReaderError`.
         rows_sql: the tier's SELECT (see `chaosp7.platform.model.Tier.rows`).
+        strays: rows that are left out: they were there before the run.
     """
 
-    def __init__(self, query: Query, rows_sql: str) -> None:
+    def __init__(self, query: Query, rows_sql: str, strays: Collection[StrayRow] = ()) -> None:
         self._query = query
-        self._checksums = (
-            f"SELECT exchange, symbol, toUInt64(sequence) AS sequence, {checksum.SQL} AS checksum "
-            f"FROM ({rows_sql})"
-        )
+        self._rows = TableRows(query, rows_sql, strays)
 
     def digests(self, table: DigestTable) -> DigestTable:
         """Fill a table with the digests of everything at or above the run's first sequences.
@@ -77,7 +71,7 @@ class TableReader:
         parts = self._query(
             f"SELECT {pair} AS pair, intDiv({chunk}, {_PART}) AS part, "
             f"groupArray((toUInt8({chunk} % {_PART}), toUInt32(least(rows, 4294967295)), sum, xor)) FROM ("
-            f"SELECT {numbers.key} AS key, {_DIGEST} FROM ({self._checksums}) "
+            f"SELECT {numbers.key} AS key, {_DIGEST} FROM ({self._rows.sql}) "
             f"WHERE {numbers.since(table.first)} GROUP BY key"
             f") GROUP BY pair, part SETTINGS preferred_block_size_bytes = {_BLOCK_BYTES}",
             3,
@@ -100,13 +94,40 @@ class TableReader:
     def _add_nameless(self, table: DigestTable, numbers: FeedNumbers, rows: int) -> None:
         """Add the digests of exchanges or symbols that the ledger has no name of."""
         answer = self._query(
-            f"SELECT exchange, symbol, {_DIGESTS} FROM ({self._checksums}) "
+            f"SELECT exchange, symbol, {_DIGESTS} FROM ({self._rows.sql}) "
             f"WHERE {numbers.nameless()} GROUP BY exchange, symbol, chunk",
             6,
         )
         if (found := sum(answer[3])) < rows:
             raise ReaderError(f"{rows} rows of unknown feeds were counted, but only {found} were found again")
         table.add_digests(*answer)
+
+    def strays(self, first: Mapping[Feed, int], most: int) -> tuple[list[StrayRow], list[StrayRow]]:
+        """Return rows that the run's own can't be told from: ask before it sends anything.
+
+        Args:
+            first: the first sequence that the run will send of each feed.
+            most: how many distinct rows are told of either kind; one more says that there are more.
+
+        Returns:
+            Rows at or above the run's first sequences, and rows of what are none of its feeds.
+
+        Raises:
+            ReaderError: if the tier can't be read.
+        """
+        numbers = FeedNumbers.of(first)
+        ours = f"{numbers.among(first)} AND {numbers.since(first)}"
+        own, others = (
+            self._query(
+                f"SELECT DISTINCT exchange, symbol, sequence, checksum FROM ({self._rows.sql}) "
+                f"WHERE {condition} LIMIT {most + 1}",
+                4,
+            )
+            for condition in (ours, f"NOT ({numbers.among(first)})")
+        )
+        return [StrayRow(*row) for row in zip(*own, strict=True)], [
+            StrayRow(*row) for row in zip(*others, strict=True)
+        ]
 
     def runs(self, keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> Iterable[ChunkRuns]:
         """Return what there is of some chunks, and how often.
@@ -123,7 +144,7 @@ class TableReader:
         numbers, of_chunks = _of_chunks(keys, first)
         gathered = (
             f"SELECT {numbers.key} AS key, groupArray(toUInt16(sequence % {CHUNK})) AS places "
-            f"FROM ({self._checksums}) WHERE {of_chunks} GROUP BY key"
+            f"FROM ({self._rows.sql}) WHERE {of_chunks} GROUP BY key"
         )
         # Layers lie two chunks apart, so that none touches the next.
         layered = (
@@ -160,7 +181,7 @@ class TableReader:
         answer = self._query(
             f"SELECT key, groupArray((piece, {', '.join(xors)})) FROM ("
             f"SELECT {numbers.key} AS key, toUInt8(intDiv(sequence, {PIECE}) % {PIECES}) AS piece, "
-            f"groupBitXor(checksum) AS xor, {', '.join(with_bit)} FROM ({self._checksums}) "
+            f"groupBitXor(checksum) AS xor, {', '.join(with_bit)} FROM ({self._rows.sql}) "
             f"WHERE {of_chunks} GROUP BY key, piece) GROUP BY key",
             2,
         )
@@ -186,7 +207,7 @@ class TableReader:
             for key in keys
         )
         answer = self._query(
-            f"SELECT exchange, symbol, sequence, checksum FROM ({self._checksums}) WHERE {wanted}",
+            f"SELECT exchange, symbol, sequence, checksum FROM ({self._rows.sql}) WHERE {wanted}",
             4,
         )
         exchanges, symbols, sequences, checksums = answer

@@ -76,6 +76,7 @@ class Control:
             ("GET", "/healthz"): on_loop(loop, self._health),
             ("GET", "/metrics"): on_loop(loop, self._metrics),
             ("GET", "/load"): on_loop(loop, self._status),
+            ("GET", "/sequences"): on_loop(loop, self._next_sequences),
             ("POST", "/load"): on_loop(loop, self._start, DISK_TIMEOUT_S),
             ("POST", "/load/finish"): on_loop(loop, self._finish, DISK_TIMEOUT_S),
             ("POST", "/load/abort"): on_loop(loop, self._abort, DISK_TIMEOUT_S),
@@ -159,6 +160,10 @@ class Control:
 
     def _status(self, _request: Request) -> Response:
         return json_response(self._document())
+
+    def _next_sequences(self, _request: Request) -> Response:
+        following = zip(self._feeds, self._sequences.next_of(self._feeds), strict=True)
+        return json_response({"next": [[feed.exchange, feed.symbol, number] for feed, number in following]})
 
     def _document(self) -> dict[str, object]:
         load, writer = self._load, self._writer

@@ -17,6 +17,7 @@ from chaosp7.account.ledger_format import RECORD
 from chaosp7.account.readers.candles import CandleReader
 from chaosp7.account.readers.feed_numbers import FeedNumbers
 from chaosp7.account.readers.table import TableReader
+from chaosp7.account.readers.table_rows import TableRows
 from chaosp7.account.rows import Rows
 from chaosp7.account.sent import RunRecords, expected
 from chaosp7.errors import ReaderError
@@ -268,7 +269,7 @@ def test_single_wrong_messages_are_named_in_the_engine_without_a_row(
         return clickhouse.columns(sql, count)
 
     assert account_of(TableReader(query, ROWS), run, digests) == by_rows
-    assert len(asked) == 2, "runs and pieces, and no rows"
+    assert len(asked) == 3, "the columns' types, runs and pieces, and no rows"
 
 
 def test_feeds_too_many_for_64_bits_are_told_apart(
@@ -299,3 +300,89 @@ def test_feeds_too_many_for_64_bits_are_told_apart(
     assert {key: int(np.bitwise_xor.reduce(xors[:, 0])) for key, xors in pieces.items()} == {
         key: expected_.get(key).xor for key in keys
     }
+
+
+def test_what_is_null_is_corrupted_or_unexpected(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    columns = ["price_e8", "quantity_e8", "side", "trade_time_ms"]
+    # One message without each field; a row without a sequence, without a symbol, without an exchange.
+    fields = ", ".join(f"if(sequence = {5000 + i}, NULL, {name}) AS {name}" for i, name in enumerate(columns))
+    rows = (
+        f"SELECT exchange, symbol, toNullable(sequence) AS sequence, {fields} FROM reader.trades "
+        "UNION ALL SELECT 'binance', 'BTC/USDT', NULL, 1, 1, 0, 1 "
+        "UNION ALL SELECT 'binance', NULL, 5, 1, 1, 0, 1 UNION ALL SELECT NULL, 'BTC/USDT', 5, 1, 1, 0, 1"
+    )
+    types = dict(zip(*clickhouse.columns(f"DESCRIBE TABLE ({rows})", 7)[:2], strict=True))
+    assert all("Nullable(" in kind for kind in types.values()), types
+    reader = TableReader(clickhouse.columns, rows)
+    digests = reader.digests(expected(run).table())
+    found = account_of(reader, run, digests)
+    assert {feed: list(wrong) for feed, wrong in found.corrupted.items()} == {
+        feed: [5000, 5001, 5002, 5003] for feed in FEEDS
+    }
+    assert found.counts.unexpected == 3
+    assert found.counts.delivered == 2 * COUNT - 8
+
+
+def test_a_message_of_which_only_a_copy_without_its_sequence_is_there_is_lost(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    rows = "SELECT * REPLACE (nullIf(sequence, 7777) AS sequence) FROM reader.trades"
+    reader = TableReader(clickhouse.columns, rows)
+    found = account_of(reader, run, reader.digests(expected(run).table()))
+    assert {feed: list(lost) for feed, lost in found.lost.items()} == {feed: [7777] for feed in FEEDS}
+    assert found.counts.unexpected == 2
+
+
+def test_columns_that_can_not_be_null_are_read_as_they_are_so_that_an_index_serves(
+    clickhouse: ClickHouse,
+) -> None:
+    assert "ifNull" not in TableRows(clickhouse.columns, ROWS).sql
+
+
+STRAYS = (
+    "('binance', 'BTC/USDT', 4500, 1, 1, 0, 1), ('kraken', 'it\\'s \\\\ odd', 20000, 2, 1, 0, 1), "
+    "('x', 'Y', 3, 1, 1, 0, 1), ('kraken', 'BTC/USDT', 4, 1, 1, 0, 1)"
+)
+
+
+def test_rows_that_were_there_before_the_run_neither_count_nor_hide_a_loss(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run = sent_run()
+    first = dict(zip(FEEDS, FIRST, strict=True))
+    run_sql(
+        f"INSERT INTO reader.trades VALUES {STRAYS}",
+        # There twice; and what earlier runs have sent, which is no stray.
+        "INSERT INTO reader.trades VALUES ('x', 'Y', 3, 1, 1, 0, 1), ('binance', 'BTC/USDT', 3999, 1, 1, 0, 1)",
+    )
+    own, others = TableReader(clickhouse.columns, ROWS).strays(first, 10)
+    assert sorted((row.exchange, row.sequence) for row in own) == [("binance", 4500), ("kraken", 20000)]
+    assert sorted((row.exchange, row.sequence) for row in others) == [("kraken", 4), ("x", 3)]
+    write(run_sql, run)
+    run_sql(
+        "DELETE FROM reader.trades WHERE exchange = 'binance' AND sequence = 4500 AND price_e8 != 1",
+        # Of the same feeds and numbers as what was there, but others.
+        "INSERT INTO reader.trades VALUES ('kraken', 'it\\'s \\\\ odd', 20000, 3, 1, 0, 1), ('x', 'Y', 4, 1, 1, 0, 1)",
+    )
+    reader = TableReader(clickhouse.columns, ROWS, [*own, *others])
+    found = account_of(reader, run, reader.digests(expected(run).table()))
+    assert {feed: list(lost) for feed, lost in found.lost.items()} == {FEEDS[0]: [4500]}
+    assert (found.counts.lost, found.counts.corrupted, found.counts.unexpected) == (1, 0, 2)
+    assert account(clickhouse, run).counts.unexpected == 6  # had nobody looked before the run
+    assert account(clickhouse, run).counts.lost == 0
+
+
+def test_of_strays_no_more_are_told_than_are_wanted_and_one(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run_sql("INSERT INTO reader.trades SELECT 'kraken', 'X', number, 1, 1, 0, 1 FROM numbers(100)")
+    own, others = TableReader(clickhouse.columns, ROWS).strays({Feed("kraken", "X"): 96}, 3)
+    assert (len(own), len(others)) == (4, 0)
+    own, others = TableReader(clickhouse.columns, ROWS).strays({Feed("kraken", "Y"): 1}, 3)
+    assert (len(own), len(others)) == (0, 4)

@@ -1,0 +1,72 @@
+"""Rows that would pass for the run's own are told before it sends anything."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from chaosp7.account.feeds import Feed
+from chaosp7.errors import MeasurementError
+from chaosp7.platform.loader import load
+from chaosp7.platform.model import Platform, TierKind
+from chaosp7.run.strays import STRAYS_MAX, strays_before
+from tests.chaos import PLATFORM
+
+BTC = Feed("binance", "BTC/USDT")
+
+
+@pytest.fixture(scope="module")
+def platform() -> Platform:
+    return load(PLATFORM)
+
+
+class Tables:
+    """Answers what a table tier's reader asks for: so many strays of either kind in silver, none elsewhere."""
+
+    def __init__(self, own: int, others: int) -> None:
+        self._rows = {False: own, True: others}
+
+    def query(self, sql: str, count: int) -> Sequence[Any]:
+        silver = "silver" in sql and not sql.startswith("DESCRIBE")
+        rows = range(self._rows["NOT (" in sql]) if silver else range(0)
+        columns = ["binance"] * len(rows), ["BTC/USDT"] * len(rows), [*rows], [*rows]
+        return columns if count == len(columns) else [[] for _ in range(count)]
+
+
+def test_a_platform_whose_tables_hold_only_what_earlier_runs_sent_has_none(platform: Platform) -> None:
+    assert strays_before(platform, Tables(0, 0).query, {BTC: 100}) == {}
+
+
+def test_some_are_left_out_of_their_tier_and_told(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chaostoolkit")
+    found = strays_before(platform, Tables(STRAYS_MAX, 2).query, {BTC: 100})
+    assert {tier: len(rows) for tier, rows in found.items()} == {"silver": STRAYS_MAX + 2}
+    assert f"silver: {STRAYS_MAX + 2} rows" in caplog.text
+
+
+def test_more_where_the_runs_own_rows_will_be_than_can_be_told_apart_are_an_error(platform: Platform) -> None:
+    with pytest.raises(MeasurementError, match=r"silver: more than 1,000 rows .* empty them"):
+        strays_before(platform, Tables(STRAYS_MAX + 1, 0).query, {BTC: 100})
+
+
+def test_more_of_other_feeds_than_can_be_told_apart_count_as_unexpected_and_that_is_said(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = strays_before(platform, Tables(1, STRAYS_MAX + 1).query, {BTC: 100})
+    assert {tier: len(rows) for tier, rows in found.items()} == {"silver": 1}
+    assert "they count as unexpected" in caplog.text
+
+
+def test_only_tables_are_asked(platform: Platform) -> None:
+    asked: list[str] = []
+
+    def query(sql: str, count: int) -> Sequence[Any]:
+        asked.append(sql)
+        return [[] for _ in range(count)]
+
+    strays_before(platform, query, {BTC: 100})
+    tables = [tier for tier in platform.tiers.values() if tier.kind is TierKind.TABLE]
+    assert len(asked) == 3 * len(tables)
