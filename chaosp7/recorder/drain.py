@@ -1,4 +1,4 @@
-"""Waiting until nothing moves any more: only then is something missing really lost."""
+"""Waiting until nothing moves any more: only then is something missing really lost, or there just once."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def drained(
         last: tier -> the last sequence of each feed that it can show at all.
         times: how long nothing must move.
         ended_ns: when the source stopped.
-        behind: whether consumers are known to be behind: what the tiers after the first lack then
-            is not lost but waits, for however long nothing has moved.
+        behind: whether consumers are known to be behind: what they have yet to take will come to the
+            tiers after the first, if only once more, for however long nothing has moved.
     """
     result: list[str] = []
     upstream_ns = ended_ns
@@ -51,7 +51,7 @@ def drained(
         # since the last look nobody knows.
         rest_ns = timeline.looked_ns - max(timeline.last_moved_ns, upstream_ns)
         needed_s = times.complete_s if complete else times.incomplete_s
-        waits = behind and bool(result) and not complete
+        waits = behind and bool(result)
         if waits or rest_ns < needed_s * 1e9 or timeline.last_error() is not None:
             break
         result.append(name)
@@ -66,6 +66,7 @@ def drain(
     now_ns: Callable[[], int],
     sleep: Callable[[float], None],
     lag: Callable[[], int] = lambda: 0,
+    rows: Callable[[], Mapping[str, int]] = dict,
     on_progress: Callable[[list[str]], None] = lambda _: None,
 ) -> list[str]:
     """Wait until every tier is drained, or the deadline.
@@ -76,23 +77,43 @@ def drain(
         times: how long nothing must move, and the deadline.
         now_ns: the monotonic clock.
         sleep: how to wait, seconds.
-        lag: messages that consumers have not taken yet; asked when only their silence is left to
-            decide.
+        lag: messages that consumers have not taken yet; asked when nothing else is left to decide.
+        rows: tier -> how many rows it has, of those tiers whose timeline tells only what is new; asked
+            last. They must stay the same for ``complete_s``: what comes twice is no news.
         on_progress: called with the drained tiers about ten times a second.
 
     Returns:
         The tiers that are drained; all of them unless the deadline has passed.
     """
     ended_ns = now_ns()
+    counted = _Counted(rows, now_ns)
     while True:
         done = drained(timelines, last, times, ended_ns)
-        if len(done) == len(timelines) and not _complete(timelines, last) and lag() > 0:
-            done = drained(timelines, last, times, ended_ns, behind=True)
+        if len(done) == len(timelines):
+            if lag() > 0:
+                done = drained(timelines, last, times, ended_ns, behind=True)
+            elif moving := counted.not_held_for(times.complete_s):
+                done = done[: min(map(done.index, moving))]
         on_progress(done)
         if len(done) == len(timelines) or now_ns() - ended_ns > times.deadline_s * 1e9:
             return done
         sleep(0.1)
 
 
-def _complete(timelines: Mapping[str, Timeline], last: Mapping[str, Sequence[int]]) -> bool:
-    return all(timeline.complete(list(last[name])) for name, timeline in timelines.items())
+class _Counted:
+    """How many rows tiers have, and since when."""
+
+    def __init__(self, rows: Callable[[], Mapping[str, int]], now_ns: Callable[[], int]) -> None:
+        self._rows = rows
+        self._now_ns = now_ns
+        self._counts: dict[str, int] = {}
+        self._since_ns: dict[str, int] = {}
+
+    def not_held_for(self, held_s: float) -> list[str]:
+        """Count, and return the tiers whose number isn't known to have been the same for so long."""
+        asked_ns = self._now_ns()
+        for tier, count in self._rows().items():
+            if self._counts.get(tier) != count:
+                # When it was counted nobody knows, but not after this.
+                self._counts[tier], self._since_ns[tier] = count, self._now_ns()
+        return [tier for tier, since_ns in self._since_ns.items() if asked_ns - since_ns < held_s * 1e9]

@@ -83,6 +83,8 @@ class RowNews:
     def note(self, timeline: Timeline, before_ns: int, after_ns: int) -> None:
         """See `News`."""
         timeline.add(before_ns, after_ns, self._ranges)
+        if self._ranges:
+            timeline.moved(after_ns)
 
 
 class CandleNews:

@@ -27,7 +27,7 @@ class Timeline:
         self.tier = tier
         self.samples: list[Sample] = []
         self.last_moved_ns = start_ns
-        """When something new was last seen."""
+        """When something was last seen to come."""
         self.looked_ns = start_ns
         """The newest look that succeeded took place at this moment or later."""
         self._first = first
@@ -44,6 +44,11 @@ class Timeline:
             self.looked_ns = max(self.looked_ns, before_ns)
             if new:
                 self.last_moved_ns = after_ns
+
+    def moved(self, at_ns: int) -> None:
+        """Note that something came by a moment, though it may all be known, or nothing of the run."""
+        with self._lock:
+            self.last_moved_ns = max(self.last_moved_ns, at_ns)
 
     def add_counts(self, before_ns: int, after_ns: int, counts: Mapping[int, int]) -> None:
         """Note how many messages of the run each feed shows by now, at a tier of candles.

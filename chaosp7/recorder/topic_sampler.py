@@ -132,6 +132,7 @@ class TopicSampler(threading.Thread):
             if message.error() is not None:
                 self._timeline.add_error(before_ns, after_ns, str(message.error()))
                 continue
+            self._timeline.moved(after_ns)
             try:
                 feed, sequence = self._decoder.identify(message)
             except UndecodableError:

@@ -208,7 +208,11 @@ class Run:
         self.stages.enter(Stage.DRAIN)
         with self.close_up():
             self._drained = until_at_rest(
-                self.model, self.recorder, self.driver.bootstrap, self.plan.drain_deadline_s
+                self.model,
+                self.recorder,
+                self.driver.bootstrap,
+                self._accounting.clickhouse,
+                self.plan.drain_deadline_s,
             )
         self.recorder.stop()
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))

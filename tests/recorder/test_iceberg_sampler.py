@@ -108,3 +108,12 @@ def test_a_table_that_was_made_anew_is_read_from_its_beginning(watched: Watched)
     watched.sampler._number += 10  # as if the one before had had many more commits
     watched.append(0, 108, 108)
     watched.until(lambda: watched.timeline.heads() == [108, 0])
+
+
+def test_a_commit_of_what_is_there_already_is_movement(watched: Watched) -> None:
+    watched.append(0, 101, 105)
+    watched.until(lambda: watched.timeline.heads() == [105, 0])
+    moved_ns = watched.timeline.last_moved_ns
+    watched.append(0, 103, 103)
+    watched.until(lambda: watched.timeline.last_moved_ns > moved_ns)
+    assert watched.timeline.heads() == [105, 0]

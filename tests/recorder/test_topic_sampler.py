@@ -1,0 +1,86 @@
+"""The sampler of a real topic sees what comes, and that something came though it is known or can't be read."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from chaosp7.account.feeds import Feed
+from chaosp7.account.index import FeedIndex
+from chaosp7.account.readers.topic import TopicDecoder, end_offsets
+from chaosp7.embedded import topics
+from chaosp7.recorder.attention import Attention
+from chaosp7.recorder.pace import Pace
+from chaosp7.recorder.timeline import Timeline
+from chaosp7.recorder.topic_sampler import TopicSampler
+
+TOPIC = "sampled.binance.raw"
+FEEDS = [Feed("binance", "BTC/USDT")]
+
+
+def trade(sequence: int) -> bytes:
+    fields = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": sequence, "p": "1", "q": "2", "T": 3, "m": True}
+    return json.dumps(fields).encode()
+
+
+class Watched:
+    """A sampler at work on one topic; messages from 11 on are of the run."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._producer = Producer({"bootstrap.servers": bootstrap})
+        self.timeline = Timeline("topic", [11], time.monotonic_ns())
+        self.sampler = TopicSampler(
+            bootstrap,
+            end_offsets(bootstrap, [TOPIC]),
+            TopicDecoder({"binance": TOPIC}, FeedIndex(FEEDS)),
+            len(FEEDS),
+            self.timeline,
+            Pace(0.02, 0.2, 0.1),
+            Attention(0.5, time.monotonic_ns),
+            lambda: 0.0,
+            time.monotonic_ns,
+        )
+        self.sampler.start()
+
+    def send(self, *values: bytes) -> None:
+        for value in values:
+            self._producer.produce(TOPIC, value)
+        self._producer.flush()
+
+
+@pytest.fixture
+def watched(broker: Any) -> Iterator[Watched]:
+    topics.create(broker.bootstrap, [TOPIC], 2)
+    found = Watched(broker.bootstrap)
+    yield found
+    found.sampler.stop()
+
+
+def until(what: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "value", [trade(12), trade(5), b"no trade at all"], ids=["double", "earlier", "unreadable"]
+)
+def test_what_comes_is_movement_though_nothing_new_can_be_seen(watched: Watched, value: bytes) -> None:
+    watched.send(trade(11), trade(12))
+    until(lambda: watched.timeline.heads() == [12])
+    moved_ns = watched.timeline.last_moved_ns
+    watched.send(value)
+    until(lambda: watched.timeline.last_moved_ns > moved_ns)
+    assert watched.timeline.heads() == [12]
+
+
+def test_where_nothing_comes_nothing_moves_however_often_it_looks(watched: Watched) -> None:
+    watched.send(trade(11))
+    until(lambda: watched.timeline.heads() == [11])
+    moved_ns, looked_ns = watched.timeline.last_moved_ns, watched.timeline.looked_ns
+    until(lambda: watched.timeline.looked_ns > looked_ns + 300_000_000)
+    assert watched.timeline.last_moved_ns == moved_ns
