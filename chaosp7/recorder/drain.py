@@ -65,8 +65,8 @@ def drain(
     times: DrainTimes,
     now_ns: Callable[[], int],
     sleep: Callable[[float], None],
-    lag: Callable[[], int] = lambda: 0,
-    rows: Callable[[], Mapping[str, int]] = dict,
+    lag: Callable[[], int],
+    rows: Callable[[], Mapping[str, int]],
     on_progress: Callable[[list[str]], None] = lambda _: None,
 ) -> list[str]:
     """Wait until every tier is drained, or the deadline.

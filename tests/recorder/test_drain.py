@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from chaosp7.recorder.drain import DrainTimes, drain
 from chaosp7.recorder.timeline import Timeline
 
@@ -19,6 +21,7 @@ class Platform:
         self.lag = 0
         self.rows = {"raw": 100}
         self.sampled = True
+        self.told: list[list[str]] = []
 
     def show(self, tier: str, first: int, last: int) -> None:
         self.timelines[tier].add(self.now_ns, self.now_ns, [(0, first, last)])
@@ -39,8 +42,9 @@ class Platform:
         start_ns = self.now_ns
         last = {name: [100] for name in self.timelines}
         done = drain(
-            self.timelines, last, TIMES, lambda: self.now_ns, self.sleep, lambda: self.lag, self.rows.copy
-        )
+            self.timelines, last, TIMES, lambda: self.now_ns, self.sleep,
+            lambda: self.lag, lambda: dict(self.rows), self.told.append,
+        )  # fmt: skip
         return done, (self.now_ns - start_ns) / S
 
 
@@ -118,7 +122,7 @@ def test_consumers_that_never_catch_up_end_in_a_time_out_though_everything_is_th
     platform = Platform()
     for tier in ("topic", "raw"):
         platform.show(tier, 1, 100)
-    platform.lag = 30
+    platform.lag = 1
     done, _ = platform.drain()
     assert done == ["topic"]
 
@@ -141,19 +145,47 @@ def test_rows_that_come_though_everything_is_there_already_are_waited_for() -> N
     assert 8.05 <= took_s < 9.1  # the last one, half a second, and what a look costs
 
 
-def test_rows_that_never_stop_coming_end_in_a_time_out() -> None:
+@pytest.mark.parametrize(
+    ("moving", "drained"), [(["raw"], ["topic"]), (["topic", "raw"], []), (["topic"], [])]
+)
+def test_rows_that_never_stop_coming_end_in_a_time_out(moving: list[str], drained: list[str]) -> None:
     platform = Platform()
+    platform.rows = dict.fromkeys(("topic", "raw"), 100)
     for tier in ("topic", "raw"):
         platform.show(tier, 1, 100)
 
     def deliver() -> None:
-        platform.rows["raw"] += 1
+        for tier in moving:
+            platform.rows[tier] += 1
         platform.at(0.3, deliver)
 
     deliver()
     done, took_s = platform.drain()
-    assert done == ["topic"]
+    assert done == drained
     assert took_s >= 60
+
+
+def test_as_long_as_a_tier_moves_what_the_next_one_lacks_may_still_come() -> None:
+    platform = Platform()
+    platform.show("topic", 1, 50)
+    platform.show("raw", 1, 50)
+    platform.at(10, lambda: platform.show("topic", 51, 100))
+    done, took_s = platform.drain()
+    assert done == ["topic", "raw"]
+    assert 30 <= took_s < 31
+
+
+def test_what_is_drained_is_told_again_and_again() -> None:
+    platform = Platform()
+    platform.show("topic", 1, 100)
+    platform.show("raw", 1, 99)
+    platform.drain()
+    assert platform.told[-1] == ["topic", "raw"]
+    assert platform.told.count(["topic"]) > 100
+
+
+def test_a_tier_counts_as_drained_after_the_times_that_the_docs_name() -> None:
+    assert DrainTimes() == TIMES
 
 
 def test_messages_that_come_a_second_time_are_movement() -> None:
@@ -174,11 +206,14 @@ def test_what_the_first_tier_lacks_is_not_excused_by_lag() -> None:
     assert done == ["topic"]
 
 
-def test_a_tier_that_can_not_be_read_is_not_drained() -> None:
+@pytest.mark.parametrize("after_s", [0.0, 0.8])
+def test_a_tier_that_can_not_be_read_is_not_drained(after_s: float) -> None:
     platform = Platform()
     platform.show("topic", 1, 100)
     platform.show("raw", 1, 100)
-    platform.timelines["raw"].add_error(platform.now_ns, platform.now_ns, "connection refused")
+    raw = platform.timelines["raw"]
+    # At once, or when it has been seen at rest for long enough, but for its rows.
+    platform.at(after_s, lambda: raw.add_error(platform.now_ns, platform.now_ns, "connection refused"))
     done, _ = platform.drain()
     assert done == ["topic"]
 
