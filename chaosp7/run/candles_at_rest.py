@@ -35,9 +35,11 @@ def candles_at_rest(platform: Platform, bootstrap: str, clickhouse: ClickHouse) 
         PlatformError: if they go on moving.
         ReaderError: if candles or lag can't be read.
     """
+    # One moment for all looks: of windows as short as a second others would count each time.
+    now_s = int(time.time())
 
     def read() -> CandleBaseline:
-        return CandleBaseline.read(platform, clickhouse, int(time.time()))
+        return CandleBaseline.read(platform, clickhouse, now_s)
 
     if not any(tier.kind is TierKind.CANDLES for tier in platform.tiers.values()):
         return read()

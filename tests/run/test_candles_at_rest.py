@@ -1,12 +1,18 @@
 """A run's candles begin with what older runs have left, and nothing of that may come later."""
 
+import time
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from chaosp7.errors import PlatformError
+from chaosp7.platform.loader import load
+from chaosp7.platform.model import Tier, TierKind
 from chaosp7.recorder.candle_baseline import CandleBaseline
-from chaosp7.run.candles_at_rest import until_unchanged
+from chaosp7.run.candles_at_rest import candles_at_rest, until_unchanged
+from tests.chaos import PLATFORM
+from tests.clickhouse_process import ClickHouseProcess
 
 
 class Clock:
@@ -70,3 +76,29 @@ def test_a_platform_that_never_rests_is_told(
 ) -> None:
     with pytest.raises(PlatformError, match=sign):
         wait(Clock(), held, lag)
+
+
+def test_windows_of_a_second_come_to_rest_though_a_new_one_begins_with_each_look(
+    clickhouse_process: ClickHouseProcess,
+) -> None:
+    clickhouse_process.run(
+        "DROP DATABASE IF EXISTS at_rest",
+        "CREATE DATABASE at_rest",
+        "CREATE TABLE at_rest.candles (window_s UInt32, exchange String, symbol String, window_start_s UInt32, "
+        "open_e8 Int64, high_e8 Int64, low_e8 Int64, close_e8 Int64, volume_e8 Int128, "
+        "quote_volume_e8 Int128, trade_count UInt64) ENGINE = MergeTree ORDER BY window_start_s",
+        "INSERT INTO at_rest.candles SELECT 1, 'a', 'b', toUnixTimestamp(now()) + number, 1, 1, 1, 1, 1, 1, 1 "
+        "FROM numbers(60)",
+    )
+    rows = {"at_rest.candles": "SELECT * FROM at_rest.candles"}
+    tier = Tier(
+        kind=TierKind.CANDLES, service="clickhouse", fresh_within_ms=1000, sample_every_ms=100, rows=rows,
+        windows_s=[1],
+    )  # fmt: skip
+    platform = msgspec.structs.replace(load(PLATFORM), tiers={"gold": tier}, consumer_groups=[])
+    client = clickhouse_process.client()
+    began_s = time.time()
+    found = candles_at_rest(platform, "", client)
+    client.close()
+    assert int(began_s) <= found.since_s <= began_s + 1
+    assert len(found.candles["gold"][1]) > 50
