@@ -108,14 +108,23 @@ class GoldAccount:
     def counts(self) -> Counts:
         """The account in the classes of the other tiers.
 
-        Of each class the window length counts that shows most of it: one length's losses hide nothing
-        that another one shows. What they add up to is never more than was sent: a message that two
-        lengths put into two classes is in the graver one. ``sent`` leaves out what no length could check.
+        Of each class the window length counts that shows most of it: what one length shows hides nothing
+        that another one does. Candles don't name messages: one that two lengths put into two classes counts
+        in both of them, as long as no more are amiss than were sent, so that ``delivered`` is never too
+        high. ``sent`` leaves out what no length could check.
         """
         sent = left = max(window.sent - window.unchecked for window in self.windows)
+        lost = self._most("lost")
+        most = {
+            "lost": lost,
+            # What one length lacks still can be what another one got late.
+            "late": max(window.lost + window.late for window in self.windows) - lost,
+            "corrupted": self._most("corrupted"),
+            "duplicated": self._most("duplicated"),
+        }
         counted = {}
-        for kind in ("lost", "late", "corrupted", "duplicated"):
-            counted[kind] = min(self._most(kind), left)
+        for kind, count in most.items():
+            counted[kind] = min(count, left)
             left -= counted[kind]
         return Counts(
             sent=sent,

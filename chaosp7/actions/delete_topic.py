@@ -6,13 +6,14 @@ Nothing is sent to a broker that would carry it out.
 import time
 from threading import Event
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import ConfigResource as Resource  # type: ignore[attr-defined]  # not re-exported
 
 from chaosp7.actions._fault import inject_fault
 from chaosp7.actions._link import Reached
-from chaosp7.errors import ConfigError, FaultError, HealError, NotVerifiedError
+from chaosp7.errors import ConfigError, FaultError, HealError, NotVerifiedError, ReaderError
+from chaosp7.platform.topic_ids import UNKNOWN, topic_ids
 from chaosp7.safety.undo import Undo
 
 __all__ = ["delete_topic_refused"]
@@ -37,7 +38,8 @@ class DeleteTopic:
             known = ", ".join(on.model.topics)
             raise ConfigError(f"unknown exchange {exchange!r} in {on.model.path}; there are: {known}")
         self.target = on.model.topics[exchange]
-        self._admin = AdminClient({"bootstrap.servers": on.driver.bootstrap, "log_level": 0})
+        self._bootstrap = on.driver.bootstrap
+        self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
         self._refuse_if_it_would_be_done()
         self._before = self._identity()
         self._answer = ""
@@ -90,16 +92,15 @@ class DeleteTopic:
         if value != "false":
             raise FaultError(f"the broker has {_SETTING}={value}: it would delete {self.target}")
 
-    def _identity(self) -> tuple[str, int]:
-        """Return the topic's id, which a topic made anew wouldn't have, and its partitions."""
+    def _identity(self) -> str:
+        """Return the topic's id, which a topic made anew wouldn't have."""
         try:
-            future = self._admin.describe_topics(TopicCollection([self.target]), request_timeout=_TIMEOUT_S)[
-                self.target
-            ]
-            topic = future.result(_TIMEOUT_S + 1)
-        except KafkaException as error:
-            raise FaultError(f"topic {self.target} can't be described: {error.args[0].str()}") from error
-        return str(topic.topic_id), len(topic.partitions)
+            found = topic_ids(self._bootstrap, [self.target])[self.target]
+        except ReaderError as error:
+            raise FaultError(str(error)) from error
+        if found == UNKNOWN:
+            raise FaultError("the broker gives topics no ids: nobody could see that it is the same still")
+        return found
 
 
 def delete_topic_refused(exchange: str) -> str:

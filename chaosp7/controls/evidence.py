@@ -142,8 +142,14 @@ def before_method_control(context: Mapping[str, Any], **_: Any) -> None:
     Args:
         context: the experiment.
     """
-    if not _dry(context):
-        current_run().guard_method()
+    if _dry(context):
+        return
+    run = current_run()
+    try:
+        run.guard_method()
+    except Exception as error:  # noqa: BLE001  # as below
+        _log(error)
+        run.errors.append(f"no safeguard is asked: {error}")
 
 
 def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None = None, **_: Any) -> None:
@@ -159,9 +165,12 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
     run = current_run()
     try:
         run.finish()
-    except ChaosP7Error as error:
+    except Exception as error:  # noqa: BLE001
+        # Also of our own mistakes: Chaos Toolkit swallows them, and what wasn't measured would be no reason.
         _log(error)
-        run.errors.append(str(error))
+        run.errors.append(
+            str(error) if isinstance(error, ChaosP7Error) else f"{type(error).__name__}: {error}"
+        )
     finally:
         # Past the method nothing may interrupt Chaos Toolkit: it would lose its journal.
         run.unguard()

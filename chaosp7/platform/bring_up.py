@@ -124,10 +124,12 @@ def _wait_for_supervisor(state: StateDir, timeout_s: float) -> int:
         try:
             return ControlClient(state).status().supervisor_pid
         except NotRunningError:
-            if not is_running(state) or time.monotonic() > deadline:
-                raise PlatformError(
-                    f"the supervisor has died\n{tail(state.supervisor_log, _SUPERVISOR_LINES)}"
-                ) from None
+            if not is_running(state):
+                # It may have tried and failed before anybody could ask it.
+                raise _why_it_ended(state) from None
+            if time.monotonic() > deadline:
+                told = tail(state.supervisor_log, _SUPERVISOR_LINES)
+                raise PlatformError(f"the supervisor doesn't answer\n{told}") from None
         time.sleep(_POLL_S)
 
 

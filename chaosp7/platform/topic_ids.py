@@ -40,6 +40,8 @@ def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
 
     try:
         found = patiently(ask)
+    except TimeoutError as error:
+        raise ReaderError("topics can't be described: the broker doesn't answer") from error
     except KafkaException as error:
         if error.args[0].code() in _TOO_OLD:
             return dict.fromkeys(topics, UNKNOWN)

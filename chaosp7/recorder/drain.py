@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from chaosp7.errors import ReaderError
 from chaosp7.recorder.timeline import Timeline
 
-__all__ = ["DrainTimes", "drain", "drained"]
+__all__ = ["DrainTimes", "RowMovement", "drain", "drained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +16,63 @@ class DrainTimes:
     """How long nothing must move, seconds.
 
     Attributes:
-        complete_s: at a tier that shows everything: catches doubles that come late.
+        complete_s: at tiers that show everything: longer than a part of the platform takes to hand on what
+            comes once more, for only where that comes next can it be seen again.
         incomplete_s: at a tier where something is missing: longer than any back-off, flush or
             poll of the platform, or what is only slow would pass for lost.
         deadline_s: for the whole drain.
     """
 
-    complete_s: float = 0.5
+    complete_s: float = 1.5
     incomplete_s: float = 20.0
     deadline_s: float = 60.0
+
+
+#: Counting takes at most this share of the time: what measures must not slow what is measured.
+_COUNTING_SHARE = 0.2
+
+
+class RowMovement:
+    """Notes on timelines that tiers have other rows than before, though they may show nothing new.
+
+    Args:
+        rows: tier -> how many rows it has; raises `ReaderError`.
+        timelines: of the tiers.
+        now_ns: the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[], Mapping[str, int]],
+        timelines: Mapping[str, Timeline],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._rows = rows
+        self._timelines = timelines
+        self._now_ns = now_ns
+        self._counts: Mapping[str, int] = {}
+        self._due_ns = 0
+
+    def look(self, *, now: bool = False) -> None:
+        """Count, if it is time to.
+
+        Args:
+            now: whether it is time or not.
+
+        Raises:
+            ReaderError: if the rows can't be counted.
+        """
+        asked_ns = self._now_ns()
+        if asked_ns < self._due_ns and not now:
+            return
+        counts = self._rows()
+        counted_ns = self._now_ns()
+        for tier, count in counts.items():
+            # Before the first count nobody knows what they were.
+            if self._counts.get(tier) != count:
+                self._timelines[tier].moved(counted_ns)
+        self._counts = counts
+        self._due_ns = counted_ns + round((counted_ns - asked_ns) * (1 / _COUNTING_SHARE - 1))
 
 
 def drained(
@@ -32,6 +81,7 @@ def drained(
     times: DrainTimes,
     ended_ns: int,
     behind: bool = False,
+    topics: Collection[str] = (),
 ) -> list[str]:
     """Return the tiers that are drained, in flow order up to the first that isn't.
 
@@ -41,7 +91,8 @@ def drained(
         times: how long nothing must move.
         ended_ns: when the source stopped.
         behind: whether consumers are known to be behind: what they have yet to take will come to the
-            tiers after the first, if only once more, for however long nothing has moved.
+            tiers that aren't topics, if only once more, for however long nothing has moved.
+        topics: the tiers that no consumer fills.
     """
     result: list[str] = []
     upstream_ns = ended_ns
@@ -51,7 +102,7 @@ def drained(
         # since the last look nobody knows.
         rest_ns = timeline.looked_ns - max(timeline.last_moved_ns, upstream_ns)
         needed_s = times.complete_s if complete else times.incomplete_s
-        waits = behind and bool(result)
+        waits = behind and name not in topics
         if waits or rest_ns < needed_s * 1e9 or timeline.last_error() is not None:
             break
         result.append(name)
@@ -67,6 +118,7 @@ def drain(
     sleep: Callable[[float], None],
     lag: Callable[[], int],
     rows: Callable[[], Mapping[str, int]],
+    topics: Collection[str],
     on_progress: Callable[[list[str]], None] = lambda _: None,
 ) -> list[str]:
     """Wait until every tier is drained, or the deadline.
@@ -77,43 +129,34 @@ def drain(
         times: how long nothing must move, and the deadline.
         now_ns: the monotonic clock.
         sleep: how to wait, seconds.
-        lag: messages that consumers have not taken yet; asked when nothing else is left to decide.
-        rows: tier -> how many rows it has, of those tiers whose timeline tells only what is new; asked
-            last. They must stay the same for ``complete_s``: what comes twice is no news.
+        lag: messages that consumers have not taken yet; asked when only that is left to decide.
+        rows: tier -> how many rows it has, of tiers whose timelines tell only what is new: what comes
+            twice is no news, but movement.
+        topics: the tiers that no consumer fills.
         on_progress: called with the drained tiers about ten times a second.
 
     Returns:
         The tiers that are drained; all of them unless the deadline has passed.
+
+    Raises:
+        ReaderError: at the deadline, if lag or rows couldn't be had last.
     """
     ended_ns = now_ns()
-    counted = _Counted(rows, now_ns)
+    movement = RowMovement(rows, timelines, now_ns)
     while True:
-        done = drained(timelines, last, times, ended_ns)
-        if len(done) == len(timelines):
-            if lag() > 0:
-                done = drained(timelines, last, times, ended_ns, behind=True)
-            elif moving := counted.not_held_for(times.complete_s):
-                done = done[: min(map(done.index, moving))]
+        late = now_ns() - ended_ns > times.deadline_s * 1e9
+        try:
+            movement.look()
+            done = drained(timelines, last, times, ended_ns)
+            if len(done) == len(timelines):
+                movement.look(now=True)
+                done = drained(timelines, last, times, ended_ns, behind=lag() > 0, topics=topics)
+        except ReaderError:
+            # A server or broker that is just being started: what it has nobody knows.
+            if late:
+                raise
+            done = []
         on_progress(done)
-        if len(done) == len(timelines) or now_ns() - ended_ns > times.deadline_s * 1e9:
+        if len(done) == len(timelines) or late:
             return done
         sleep(0.1)
-
-
-class _Counted:
-    """How many rows tiers have, and since when."""
-
-    def __init__(self, rows: Callable[[], Mapping[str, int]], now_ns: Callable[[], int]) -> None:
-        self._rows = rows
-        self._now_ns = now_ns
-        self._counts: dict[str, int] = {}
-        self._since_ns: dict[str, int] = {}
-
-    def not_held_for(self, held_s: float) -> list[str]:
-        """Count, and return the tiers whose number isn't known to have been the same for so long."""
-        asked_ns = self._now_ns()
-        for tier, count in self._rows().items():
-            if self._counts.get(tier) != count:
-                # When it was counted nobody knows, but not after this.
-                self._counts[tier], self._since_ns[tier] = count, self._now_ns()
-        return [tier for tier, since_ns in self._since_ns.items() if asked_ns - since_ns < held_s * 1e9]

@@ -200,9 +200,13 @@ class Accounting:
             return self._iceberg(name, run, sent)
         table = TableReader(self._query, tier.all_rows, self.origin.strays.get(name, ()))
         digests = table.digests(sent.table())
+        # They are like what no run has sent, and came during this one.
+        more_strays = table.more_strays()
         rows = partial(table.rows, digests.feeds)
         runs, pieces = partial(table.runs, first=digests.first), partial(table.pieces, first=digests.first)
-        return account_tier(name, run, sent, digests, rows, runs=runs, pieces=pieces)
+        return account_tier(
+            name, run, sent, digests, rows, unidentified_rows=more_strays, runs=runs, pieces=pieces
+        )
 
     def _iceberg(self, name: str, run: RunRecords, sent: Expected) -> TierAccount:
         from chaosp7.account.readers.iceberg import IcebergReader  # noqa: PLC0415  # as below

@@ -58,10 +58,10 @@ class Load:
         self._session.trust_env = False
 
     def next_sequences(self) -> dict[Feed, int]:
-        """Return the sequence with which each feed's next load will begin; ask while none runs.
+        """Return the sequence with which each feed's next load will begin.
 
         Raises:
-            MeasurementError: if the source isn't there.
+            MeasurementError: if the source isn't there, or has a load already.
         """
         answer = self._ask("GET", f"{self._control_url}/sequences")
         return {Feed(exchange, symbol): number for exchange, symbol, number in answer["next"]}

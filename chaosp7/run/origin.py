@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -14,17 +15,19 @@ from chaosp7.account.readers.topic import end_offsets
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.driver import Driver
 from chaosp7.platform.model import Part, Platform
-from chaosp7.platform.topic_ids import topic_ids
+from chaosp7.platform.topic_ids import UNKNOWN, topic_ids
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.run.candles_at_rest import candles_at_rest
 from chaosp7.run.iceberg_starts import iceberg_starts
 from chaosp7.run.journals import Journals
-from chaosp7.run.strays import strays_before
+from chaosp7.run.strays import strays_before, without_strays
 
 if TYPE_CHECKING:
     from chaosp7.platform.iceberg import IcebergStart
 
 __all__ = ["Origin"]
+
+logger = logging.getLogger("chaostoolkit")
 
 _CANDLES_TIMEOUT_S = 10.0
 #: It reads the sequences of all rows.
@@ -41,6 +44,7 @@ class Origin:
         candles: what candle tiers hold.
         icebergs: where the Iceberg tiers are.
         strays: table tier -> rows that would pass for the run's own.
+        watched: the platform without these, as the recorder looks at it.
         journals: of the feed handlers.
     """
 
@@ -49,6 +53,7 @@ class Origin:
     candles: CandleBaseline
     icebergs: Mapping[str, IcebergStart]
     strays: Mapping[str, Sequence[StrayRow]]
+    watched: Platform
     journals: Journals
 
     @classmethod
@@ -66,19 +71,28 @@ class Origin:
         Raises:
             ChaosP7Error: if something can't be read, or nobody could tell the run's messages from others.
         """
+        topics = list(model.topics.values())
+        ids = topic_ids(driver.bootstrap, topics)
+        if UNKNOWN in ids.values():
+            logger.warning(
+                "The broker gives topics no ids: one that is made anew in mid-run isn't recognised"
+            )
         candles, tables = (
             ClickHouse(*clickhouse, timeout_s=s) for s in (_CANDLES_TIMEOUT_S, _STRAYS_TIMEOUT_S)
         )
         # Handlers that aren't ours write no journal: what they lose stays unattributed.
         handlers = model.services_of(Part.FEED_HANDLER) if model.made_by_us else []
-        topics = list(model.topics.values())
         try:
+            at_rest = candles_at_rest(model, driver.bootstrap, candles)
+            # What is still on its way from an earlier run would be missing among them.
+            strays = strays_before(model, tables.columns, first)
             return cls(
-                candles=candles_at_rest(model, driver.bootstrap, candles),
+                candles=at_rest,
                 offsets=end_offsets(driver.bootstrap, topics),
-                topic_ids=topic_ids(driver.bootstrap, topics),
+                topic_ids=ids,
                 icebergs=iceberg_starts(model, driver.endpoint),
-                strays=strays_before(model, tables.columns, first),
+                strays=strays,
+                watched=without_strays(model, tables.columns, strays),
                 journals=Journals.of(driver.state.acks / f"{name}.acks" for name in handlers),
             )
         finally:

@@ -6,7 +6,7 @@ import logging
 import time
 
 from chaosp7.embedded.log import RateLimit
-from chaosp7.platform.model import Platform
+from chaosp7.platform.model import Platform, TierKind
 from chaosp7.recorder.drain import DrainTimes, drain
 from chaosp7.recorder.lag import ConsumerLag
 from chaosp7.recorder.recorder import Recorder
@@ -35,7 +35,7 @@ def until_at_rest(
         The tiers at rest, in flow order.
 
     Raises:
-        ReaderError: if the consumers' lag or the tables' rows can't be had.
+        ReaderError: at the deadline, if the consumers' lag or the tables' rows can't be had.
         LedgerError: if the ledger is damaged.
     """
     recorder.source.poll()
@@ -45,16 +45,18 @@ def until_at_rest(
     def tell(done: list[str]) -> None:
         if len(done) < len(platform.tiers) and say():
             waiting = ", ".join(name for name in platform.tiers if name not in done)
-            behind = f" ({behind_by[-1]:,} messages not consumed yet)" if behind_by[-1] else ""
+            behind = f" ({lag_now[-1]:,} messages not consumed yet)" if lag_now else ""
             logger.info("Not at rest yet: %s%s", waiting, behind)
+        lag_now.clear()  # it may not be asked for next time
 
     lag = ConsumerLag(bootstrap, platform.consumer_groups)
-    rows = RowCounts(platform, clickhouse, recorder.source.first)
-    behind_by = [0]
+    rows = RowCounts(platform, clickhouse)
+    lag_now: list[int] = []
 
     def behind() -> int:
-        behind_by.append(lag.total())
-        return behind_by[-1]
+        messages = lag.total()
+        lag_now.extend([messages] if messages else [])
+        return messages
 
     try:
         return drain(
@@ -65,6 +67,7 @@ def until_at_rest(
             time.sleep,
             behind,
             rows.read,
+            [name for name, tier in platform.tiers.items() if tier.kind is TierKind.TOPIC],
             tell,
         )
     finally:

@@ -110,18 +110,16 @@ class Run:
         self._guard.start()
         clickhouse = self._address(self.model.the_service(Part.CLICKHOUSE))
         bootstrap = self.driver.bootstrap
-        self._load = Load(
-            f"http://{self.driver.endpoint(exchange_service)}", self.plan.rate_per_s, self.plan.seed
-        )
-        origin = Origin.of(self.model, self.driver, clickhouse, self._load.next_sequences())
+        load = Load(f"http://{self.driver.endpoint(exchange_service)}", self.plan.rate_per_s, self.plan.seed)
+        origin = Origin.of(self.model, self.driver, clickhouse, load.next_sequences())
         self._accounting = Accounting(self.model, bootstrap, clickhouse, origin)
         self._proxy_tax = measure_proxy_tax(self.model, self.driver)
-        self._load.start(self.id, self.ledger)
-        source = Source(self.ledger)
-        offload = watch_of(self.model, self.driver.endpoint)
+        self._load = load  # from here on there is something to be ended
+        load.start(self.id, self.ledger)
         starts, candles, icebergs = list(origin.offsets), origin.candles, origin.icebergs
+        offload = watch_of(self.model, self.driver.endpoint)
         self._recorder = Recorder(
-            self.model, source, bootstrap, starts, clickhouse, candles, icebergs, offload
+            origin.watched, Source(self.ledger), bootstrap, starts, clickhouse, candles, icebergs, offload
         )
         self._recorder.start()
         self._phases.append(ev.Phase(name="start", start_ns=begun_ns, end_ns=time.monotonic_ns()))
@@ -267,8 +265,11 @@ class Run:
                 raise RunError("the run hasn't begun")
             if self.finished:
                 raise MeasurementError("the account couldn't be made")
-            self._accounts = self._accounting.read(self.ledger, self._overdue_ns())
-            self._accounts_ns = time.monotonic_ns()
+            accounts = self._accounting.read(self.ledger, self._overdue_ns())
+            if self.finished:
+                # Whoever asks too late, from a thread of its own, must not have the last word.
+                return accounts
+            self._accounts, self._accounts_ns = accounts, time.monotonic_ns()
         return self._accounts
 
     def _overdue_ns(self) -> int:
@@ -377,7 +378,8 @@ class Run:
             self.errors.append(str(error))
         else:
             self._load_report = load_report(load, status)
-        self.recorder.stop()
+        if self._recorder is not None:
+            self._recorder.stop()
 
     def _end_load(self, load: Load) -> ev.LoadReport:
         status = end_load(load, self.plan.duration_s, self.plan.settle_s, self.recorder.attend)

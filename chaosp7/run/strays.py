@@ -7,30 +7,31 @@ their table, and would be unexpected in each later run, or hide that the message
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from chaosp7.account.feeds import Feed
 from chaosp7.account.readers.table import TableReader
-from chaosp7.account.readers.table_rows import StrayRow
+from chaosp7.account.readers.table_rows import Query, StrayRow, TableRows
 from chaosp7.errors import MeasurementError
 from chaosp7.platform.model import Platform, TierKind
 
-__all__ = ["STRAYS_MAX", "strays_before"]
+__all__ = ["STRAYS_MAX", "strays_before", "without_strays"]
 
 logger = logging.getLogger("chaostoolkit")
 
-#: Rows of either kind that are told apart, each by name, in every query of the account.
+#: Unlike rows of either kind that are left out of every query of the account.
 STRAYS_MAX = 1000
 
 
 def strays_before(
-    platform: Platform, query: Callable[[str, int], Sequence[Any]], first: Mapping[Feed, int]
+    platform: Platform, query: Query, first: Mapping[Feed, int]
 ) -> dict[str, Sequence[StrayRow]]:
     """Look which rows must be left out of the account, by tier.
 
-    Of more than `STRAYS_MAX` rows that are of none of the run's feeds nothing is left out: somebody else
-    uses the table, and they can hide nothing of the run.
+    Of more than `STRAYS_MAX` unlike rows that are of none of the run's feeds nothing is left out: somebody
+    else uses the table, and they can hide nothing of the run.
 
     Args:
         platform: the system under test.
@@ -38,7 +39,7 @@ def strays_before(
         first: the first sequence that the run will send of each feed.
 
     Raises:
-        MeasurementError: if more than `STRAYS_MAX` rows stand where the run's own will be.
+        MeasurementError: if more than `STRAYS_MAX` unlike rows stand where the run's own will be.
         ReaderError: if a tier can't be read.
     """
     found: dict[str, Sequence[StrayRow]] = {}
@@ -60,7 +61,27 @@ def strays_before(
             others = []
         if own or others:
             found[name] = [*own, *others]
-            logger.info(
-                "%s: %d rows that no run has sent were there; they don't count", name, len(found[name])
-            )
+            rows = sum(stray.rows for stray in found[name])
+            logger.info("%s: %d rows that no run has sent were there; they don't count", name, rows)
     return found
+
+
+def without_strays(platform: Platform, query: Query, strays: Mapping[str, Sequence[StrayRow]]) -> Platform:
+    """Return a platform whose table tiers don't show their strays, as the recorder has to look at it.
+
+    Args:
+        platform: the system under test.
+        query: runs a SELECT with so many columns.
+        strays: what `strays_before` has found.
+
+    Raises:
+        ReaderError: if a tier can't be read.
+    """
+    tiers = dict(platform.tiers)
+    for name, rows in strays.items():
+        selects = {
+            table: f"SELECT exchange, symbol, sequence FROM ({TableRows(query, select, rows).sql})"
+            for table, select in tiers[name].rows.items()
+        }
+        tiers[name] = msgspec.structs.replace(tiers[name], rows=selects)
+    return msgspec.structs.replace(platform, tiers=tiers)

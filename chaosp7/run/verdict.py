@@ -192,6 +192,9 @@ def _from_measurement(findings: Findings, journal: Mapping[str, Any]) -> _Reason
             if tier not in accounted:
                 yield Verdict.ERROR, f"{tier}: not accounted for"
     for tier_report in findings.tiers:
+        if findings.load is not None and tier_report.sent != findings.load.messages:
+            what = f"{tier_report.sent} of {findings.load.messages} messages are accounted for"
+            yield Verdict.ERROR, f"{tier_report.tier}: {what}"
         if not tier_report.drained:
             yield Verdict.DRAIN_TIMEOUT, f"{tier_report.tier}: still moving at the drain's deadline"
 
@@ -229,11 +232,7 @@ def _from_recovery(findings: Findings) -> _Reasons:
     limit = findings.budget.recovery_s
     if limit is None or not findings.faults:
         return
-    reported = {report.tier for report in findings.recovery}
-    unmeasured = {report.tier for report in findings.recovery if report.outcome == "not-measured"}
-    for tier in findings.tiers_expected:
-        if (tier not in reported or tier in unmeasured) and findings.tiers:
-            yield Verdict.ERROR, f"{tier}: recovery wasn't measured"
+    yield from _unmeasured_recovery(findings)
     for report in findings.recovery:
         fault = findings.faults[report.fault]
         after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
@@ -253,3 +252,15 @@ def _from_recovery(findings: Findings) -> _Reasons:
         elif report.recovery_s is not None and told is False:
             took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
             yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again{after} (budget {limit:g} s)"
+
+
+def _unmeasured_recovery(findings: Findings) -> _Reasons:
+    measured = {(r.fault, r.tier) for r in findings.recovery if r.outcome != "not-measured"}
+    for index, fault in enumerate(findings.faults):
+        # What wasn't seen to take effect has a verdict of its own.
+        if fault.verified_start_ns is None or not findings.tiers:
+            continue
+        after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
+        for tier in findings.tiers_expected:
+            if (index, tier) not in measured:
+                yield Verdict.ERROR, f"{tier}: recovery wasn't measured{after}"

@@ -223,13 +223,18 @@ def test_what_two_lengths_put_into_two_classes_is_counted_in_the_graver_one() ->
     counts = GoldAccount("gold", (one, two)).counts
     assert (counts.lost, counts.late, counts.duplicated, counts.delivered) == (10, 0, 0, 0)
     counts = GoldAccount("gold", (two, three)).counts
-    assert (counts.lost, counts.late, counts.corrupted, counts.duplicated, counts.delivered) == (
-        4,
-        1,
-        5,
-        0,
+    assert (counts.lost, counts.late, counts.corrupted, counts.delivered) == (4, 0, 6, 0)
+
+
+def test_what_one_length_lacks_still_and_another_one_got_late_is_lost_and_not_late_too() -> None:
+    one, two = window_account(1, sent=90, delivered=80, lost=10), window_account(60, sent=90, lost=4, late=6)
+    assert (GoldAccount("gold", (one, two)).counts.lost, GoldAccount("gold", (one, two)).counts.late) == (
+        10,
         0,
     )
+    three = window_account(300, sent=90, lost=9, late=3)
+    counts = GoldAccount("gold", (one, two, three)).counts
+    assert (counts.lost, counts.late) == (10, 2)
 
 
 def test_what_some_length_can_check_is_accounted_for() -> None:

@@ -13,11 +13,13 @@ from chaosp7.account.index import FeedIndex
 from chaosp7.account.readers.topic import TopicDecoder, TopicScan, end_offsets
 from chaosp7.embedded import provision, topics
 from chaosp7.errors import ReaderError
+from chaosp7.platform.loader import load
 from chaosp7.platform.topic_ids import UNKNOWN, topic_ids
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.run import origin as of_run
 from chaosp7.run.journals import Journals
 from chaosp7.run.origin import Origin
+from tests.chaos import PLATFORM
 from tests.conftest import Broker
 
 TOPIC, OTHER = "origin.binance.raw", "origin.kraken.raw"
@@ -59,7 +61,7 @@ def origin_of(bootstrap: str) -> Origin:
     names = [TOPIC, OTHER]
     return Origin(
         offsets=end_offsets(bootstrap, names), topic_ids=topic_ids(bootstrap, names),
-        candles=CandleBaseline(0, {}), icebergs={}, strays={}, journals=Journals({}),
+        candles=CandleBaseline(0, {}), icebergs={}, strays={}, watched=load(PLATFORM), journals=Journals({}),
     )  # fmt: skip
 
 
@@ -96,6 +98,12 @@ def test_a_broker_without_ids_has_its_topics_read_on_from_the_start(
 ) -> None:
     monkeypatch.setattr(of_run, "topic_ids", lambda _, names: dict.fromkeys(names, UNKNOWN))
     origin = Origin(
-        end_offsets(bootstrap, [TOPIC]), {TOPIC: UNKNOWN}, CandleBaseline(0, {}), {}, {}, Journals({})
+        end_offsets(bootstrap, [TOPIC]),
+        {TOPIC: UNKNOWN},
+        CandleBaseline(0, {}),
+        {},
+        {},
+        load(PLATFORM),
+        Journals({}),
     )
     assert [str(one) for one in origin.offsets_now(bootstrap)] == [str(one) for one in origin.offsets]

@@ -10,7 +10,7 @@ from chaosp7.account.feeds import Feed
 from chaosp7.errors import MeasurementError
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Platform, TierKind
-from chaosp7.run.strays import STRAYS_MAX, strays_before
+from chaosp7.run.strays import STRAYS_MAX, strays_before, without_strays
 from tests.chaos import PLATFORM
 
 BTC = Feed("binance", "BTC/USDT")
@@ -28,10 +28,12 @@ class Tables:
         self._rows = {False: own, True: others}
 
     def query(self, sql: str, count: int) -> Sequence[Any]:
-        silver = "silver" in sql and not sql.startswith("DESCRIBE")
-        rows = range(self._rows["NOT (" in sql]) if silver else range(0)
-        columns = ["binance"] * len(rows), ["BTC/USDT"] * len(rows), [*rows], [*rows]
-        return columns if count == len(columns) else [[] for _ in range(count)]
+        if "toTypeName" in sql:
+            return [["String"], ["String"], *([["Int64"]] * (count - 2))]
+        rows = range(self._rows["NOT (" in sql] if "silver" in sql else 0)
+        columns = [*rows], [2] * len(rows), ["binance"] * len(rows), ["BTC/USDT"] * len(rows), [*rows]
+        assert len(columns) == count
+        return columns
 
 
 def test_a_platform_whose_tables_hold_only_what_earlier_runs_sent_has_none(platform: Platform) -> None:
@@ -44,7 +46,7 @@ def test_some_are_left_out_of_their_tier_and_told(
     caplog.set_level(logging.INFO, "chaostoolkit")
     found = strays_before(platform, Tables(STRAYS_MAX, 2).query, {BTC: 100})
     assert {tier: len(rows) for tier, rows in found.items()} == {"silver": STRAYS_MAX + 2}
-    assert f"silver: {STRAYS_MAX + 2} rows" in caplog.text
+    assert f"silver: {2 * (STRAYS_MAX + 2)} rows" in caplog.text
 
 
 def test_more_where_the_runs_own_rows_will_be_than_can_be_told_apart_are_an_error(platform: Platform) -> None:
@@ -65,8 +67,22 @@ def test_only_tables_are_asked(platform: Platform) -> None:
 
     def query(sql: str, count: int) -> Sequence[Any]:
         asked.append(sql)
-        return [[] for _ in range(count)]
+        return Tables(0, 0).query(sql, count)
 
     strays_before(platform, query, {BTC: 100})
     tables = [tier for tier in platform.tiers.values() if tier.kind is TierKind.TABLE]
     assert len(asked) == 3 * len(tables)
+
+
+def test_the_recorder_looks_past_strays_at_each_table_of_their_tier_and_at_others_as_they_are(
+    platform: Platform,
+) -> None:
+    query = Tables(1, 1).query
+    watched = without_strays(platform, query, strays_before(platform, query, {BTC: 100}))
+    assert watched.tiers.keys() == platform.tiers.keys()
+    for name, tier in platform.tiers.items():
+        if name != "silver":
+            assert watched.tiers[name] == tier
+        else:
+            assert watched.tiers[name].rows.keys() == tier.rows.keys()
+            assert all("NOT (cityHash64(" in select for select in watched.tiers[name].rows.values())

@@ -58,6 +58,11 @@ def recovery(**changes: Any) -> list[RecoveryReport]:
     return [msgspec.structs.replace(GOOD_RECOVERY, **changes), GOOD.recovery[1]]
 
 
+def of_second(reports: list[RecoveryReport]) -> list[RecoveryReport]:
+    """Return the same of the second fault."""
+    return [msgspec.structs.replace(report, fault=1) for report in reports]
+
+
 UNMET = {"steady_state_met": False, "probes": [
     {"activity": {"name": "fresh"}, "status": "succeeded", "tolerance_met": False, "output": 7}]}  # fmt: skip
 FAILED_FAULT = {"run": [{"status": "failed", "activity": {"name": "a"}, "exception": [f"ActivityFailed: {FAULT.kind} {FAULT.target}: no"]}]}  # fmt: skip
@@ -73,7 +78,11 @@ ONE_THING_WRONG = {
     "an activity never ended": (GOOD, {"run": [{"activity": {"name": "a"}}]}, Verdict.ERROR),
     "recovery of a tier wasn't measured": (findings(recovery=GOOD.recovery[:1]), {}, Verdict.ERROR),
     "nobody looked at a tier after the fault": (findings(recovery=recovery(outcome="not-measured", recovery_s=None)), {}, Verdict.ERROR),
-    "the second of two faults took too long": (findings(faults=[FAULT, FAULT], faults_expected=2, recovery=[*GOOD.recovery, *recovery(fault=1, recovery_s=10.5)]), {}, Verdict.DEVIATED),
+    "the second of two faults took too long": (findings(faults=[FAULT, FAULT], faults_expected=2, recovery=[*GOOD.recovery, *of_second(recovery(recovery_s=10.5))]), {}, Verdict.DEVIATED),
+    "recovery from the second of two faults wasn't measured": (findings(faults=[FAULT, FAULT], faults_expected=2), {}, Verdict.ERROR),
+    "recovery from the second of two faults was measured at one tier only": (findings(faults=[FAULT, FAULT], faults_expected=2, recovery=[*GOOD.recovery, *of_second(GOOD.recovery)[:1]]), {}, Verdict.ERROR),
+    "not all that was sent is accounted for": (findings(load=msgspec.structs.replace(LOAD, messages=101)), {}, Verdict.ERROR),
+    "one tier's account is of fewer messages": (findings(tiers=tiers(sent=99)), {}, Verdict.ERROR),
     "interrupted": (GOOD, {"status": "interrupted"}, Verdict.INTERRUPTED),
     "aborted": (GOOD, {"status": "aborted"}, Verdict.ABORTED),
     "steady state not met before": (findings(tiers=[], faults=[], recovery=[], faults_expected=0), {"steady_states": {"before": UNMET}}, Verdict.BASELINE_NOT_MET),
@@ -256,7 +265,9 @@ def test_a_step_is_forgiven_only_for_its_own_fault_that_says_why_it_failed() -> 
     failed = fault(verified_start_ns=None, error="no")
     assert judged(findings(faults=failed), run=steps)[0] is Verdict.FAULT_NOT_VERIFIED
     assert (
-        judged(findings(faults=[*failed, FAULT], faults_expected=2), run=steps)[0]
+        judged(
+            findings(faults=[*failed, FAULT], faults_expected=2, recovery=of_second(GOOD.recovery)), run=steps
+        )[0]
         is Verdict.FAULT_NOT_VERIFIED
     )
     assert judged(findings(faults=fault(verified_start_ns=None)), run=steps)[0] is Verdict.ERROR
@@ -309,7 +320,8 @@ def test_a_fault_is_named_with_a_recovery_only_where_there_are_several() -> None
     slow = recovery(recovery_s=12.0)
     (one,) = judged(findings(recovery=slow))[1]
     assert one == "topic took 12.00 s ± 0.01 to be fresh again (budget 10 s)"
-    (two,) = judged(findings(recovery=slow, faults=[FAULT, FAULT], faults_expected=2))[1]
+    both = [*slow, *of_second(GOOD.recovery)]
+    (two,) = judged(findings(recovery=both, faults=[FAULT, FAULT], faults_expected=2))[1]
     assert (
         two == f"topic took 12.00 s ± 0.01 to be fresh again after {FAULT.kind} {FAULT.target} (budget 10 s)"
     )
@@ -323,3 +335,22 @@ def test_an_abort_stays_one_though_neither_account_nor_recovery_was_made() -> No
     assert (
         judged(findings(tiers=[], recovery=[], aborted="disk: 96 %"), status="aborted")[0] is Verdict.ABORTED
     )
+
+
+def test_what_wasnt_measured_after_a_fault_is_told_with_its_name_where_there_are_several() -> None:
+    found = findings(recovery=GOOD.recovery[:1])
+    assert judged(found)[1] == (f"{TIERS[1]}: recovery wasn't measured",)
+    found = findings(faults=[FAULT, FAULT], faults_expected=2)
+    assert judged(found)[1] == tuple(
+        f"{tier}: recovery wasn't measured after {FAULT.kind} {FAULT.target}" for tier in TIERS
+    )
+
+
+def test_a_fault_that_wasnt_seen_to_take_effect_needs_no_recovery() -> None:
+    found = findings(faults=fault(verified_start_ns=None), recovery=[])
+    assert judged(found)[0] is Verdict.FAULT_NOT_VERIFIED
+
+
+def test_how_many_messages_an_account_leaves_out_is_told() -> None:
+    assert judged(findings(tiers=tiers(sent=99)))[1] == ("topic: 99 of 100 messages are accounted for",)
+    assert judged(findings(load=None))[1] == ("no message was sent: nothing was tested",)

@@ -107,7 +107,7 @@ class TableReader:
 
         Args:
             first: the first sequence that the run will send of each feed.
-            most: how many distinct rows are told of either kind; one more says that there are more.
+            most: how many unlike rows are told of either kind; one more says that there are more.
 
         Returns:
             Rows at or above the run's first sequences, and rows of what are none of its feeds.
@@ -117,17 +117,11 @@ class TableReader:
         """
         numbers = FeedNumbers.of(first)
         ours = f"{numbers.among(first)} AND {numbers.since(first)}"
-        own, others = (
-            self._query(
-                f"SELECT DISTINCT exchange, symbol, sequence, checksum FROM ({self._rows.sql}) "
-                f"WHERE {condition} LIMIT {most + 1}",
-                4,
-            )
-            for condition in (ours, f"NOT ({numbers.among(first)})")
-        )
-        return [StrayRow(*row) for row in zip(*own, strict=True)], [
-            StrayRow(*row) for row in zip(*others, strict=True)
-        ]
+        return self._rows.strays(ours, most), self._rows.strays(f"NOT ({numbers.among(first)})", most)
+
+    def more_strays(self) -> int:
+        """Return how many rows came since that are like those left out; see `TableRows.more_strays`."""
+        return self._rows.more_strays()
 
     def runs(self, keys: Sequence[ChunkKey], first: Mapping[Feed, int]) -> Iterable[ChunkRuns]:
         """Return what there is of some chunks, and how often.

@@ -1,18 +1,19 @@
 """The rows of a ClickHouse tier as the account takes them: each with its checksum, and none without a number.
 
 A value that is NULL is as wrong as any other that wasn't sent: a row without a sequence has one that nothing
-was sent under, a row without a price has a checksum that no message has. Only columns that can be NULL are
+was sent under, a row without a price a checksum that its message hasn't. Only columns that can be NULL are
 wrapped for it: by a column that is wrapped ClickHouse can't leave out what it needn't read.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from chaosp7.account import checksum
-from chaosp7.platform.clickhouse import literal
+from chaosp7.errors import ReaderError
 
 __all__ = ["Query", "StrayRow", "TableRows"]
 
@@ -21,25 +22,34 @@ Query = Callable[[str, int], Sequence[Any]]
 
 #: Nothing is ever sent under it: a source would need a thousand years to come there.
 _NO_SEQUENCE: Final = (1 << 64) - 1
-#: By chance one message in 2^64 has it.
+#: What stands for a checksum of NULL: by chance one message in 2^64 has it.
 _NO_CHECKSUM: Final = 0
 
-_FIELDS: Final = frozenset({"price_e8", "quantity_e8", "trade_time_ms", "side"})
-_NULLABLE: Final = ("Nullable(", "LowCardinality(Nullable(")
-_DESCRIBED: Final = 7
+_NUMBERS: Final = ("sequence", "price_e8", "quantity_e8", "trade_time_ms", "side")
+#: Types of whole numbers, and what they can be wrapped in without being others.
+_WHOLE: Final = re.compile(
+    r"(?:SimpleAggregateFunction\(\w+, )?(?:LowCardinality\()?(?:Nullable\()?"
+    r"(?:U?Int\d+|Bool|Enum(?:8|16)\(.*\))\)*"
+)
+
+#: A row as one number: names may be long, or no text at all.
+_HASH: Final = "cityHash64(exchange, symbol, sequence, checksum)"
 
 
 class StrayRow(NamedTuple):
-    """A row that was there before the run where the run's own rows will be.
+    """Rows that were there before the run where the run's own rows will be, all of them alike.
 
     Attributes:
-        checksum: of its business fields.
+        hash: of names, sequence and checksum.
+        rows: how many there were.
+        exchange, symbol, sequence: to tell them by.
     """
 
+    hash: int
+    rows: int
     exchange: str
     symbol: str
     sequence: int
-    checksum: int
 
 
 class TableRows:
@@ -58,29 +68,81 @@ class TableRows:
 
     @cached_property
     def sql(self) -> str:
-        """The SELECT. The first time it is asked for, the server is asked for the columns' types.
+        """The SELECT, without the strays.
 
         Raises:
-            ReaderError: if it doesn't tell them.
+            ReaderError: the server doesn't tell the columns' types, or a number isn't a whole one.
         """
-        names, types = self._query(f"DESCRIBE TABLE ({self._rows_sql})", _DESCRIBED)[:2]
-        nullable = {name for name, kind in zip(names, types, strict=True) if kind.startswith(_NULLABLE)}
-        exchange, symbol = (f"ifNull({n}, '')" if n in nullable else n for n in ("exchange", "symbol"))
+        if not self._strays:
+            return self._everything
+        return f"SELECT * FROM ({self._everything}) WHERE NOT ({self._among_strays})"
+
+    def strays(self, condition: str, most: int) -> list[StrayRow]:
+        """Return the rows of a condition, alike ones together.
+
+        Args:
+            condition: over exchange, symbol, sequence and checksum.
+            most: how many kinds are told; one more says that there are more.
+
+        Raises:
+            ReaderError: if the tier can't be read.
+        """
+        kinds = self._query(
+            f"SELECT {_HASH} AS hash, count() AS rows, any(exchange), any(symbol), any(sequence) "
+            f"FROM ({self._everything}) WHERE {condition} GROUP BY hash LIMIT {most + 1}",
+            5,
+        )
+        return [StrayRow(*kind) for kind in zip(*kinds, strict=True)]
+
+    def more_strays(self) -> int:
+        """Return how many rows there are by now beyond those that are left out, though they are like them.
+
+        Raises:
+            ReaderError: if the tier can't be read.
+        """
+        if not self._strays:
+            return 0
+        before = {stray.hash: stray.rows for stray in self._strays}
+        now = self._query(
+            f"SELECT {_HASH} AS hash, count() FROM ({self._everything}) "
+            f"WHERE {self._among_strays} GROUP BY hash",
+            2,
+        )
+        return sum(max(0, rows - before[kind]) for kind, rows in zip(*now, strict=True))
+
+    @property
+    def _among_strays(self) -> str:
+        return f"{_HASH} IN ({', '.join(str(stray.hash) for stray in self._strays)})"
+
+    @cached_property
+    def _everything(self) -> str:
+        types = self._types
+        for name in _NUMBERS:
+            if not _WHOLE.fullmatch(types[name]):
+                # Cut to one it could be that of the message, though it isn't what is there.
+                raise ReaderError(f"column {name!r} must be of whole numbers, not {types[name]}")
+        nullable = {name for name, kind in types.items() if "Nullable(" in kind}
+        exchange, symbol = (
+            f"ifNull(toString({n}), '')" if n in nullable else n for n in ("exchange", "symbol")
+        )
         sequence, mixed = "toUInt64(sequence)", checksum.SQL
         if "sequence" in nullable:
             sequence = f"ifNull({sequence}, toUInt64({_NO_SEQUENCE}))"
-        if nullable & {"sequence", *_FIELDS}:
+        if nullable.intersection(_NUMBERS):
             mixed = f"ifNull({mixed}, toUInt64({_NO_CHECKSUM}))"
-        everything = (
+        return (
             f"SELECT {exchange} AS exchange, {symbol} AS symbol, {sequence} AS sequence, {mixed} AS checksum "
             f"FROM ({self._rows_sql})"
         )
-        if not self._strays:
-            return everything
-        # Most rows are told by their sequence alone.
-        sequences = ", ".join(map(str, sorted({stray.sequence for stray in self._strays})))
-        rows = ", ".join(
-            f"({literal(s.exchange)}, {literal(s.symbol)}, {s.sequence}, {s.checksum})" for s in self._strays
+
+    @cached_property
+    def _types(self) -> dict[str, str]:
+        names = ("exchange", "symbol", *_NUMBERS)
+        # An aggregate of no rows: one row comes, and none is read. DESCRIBE has settings of the user's.
+        columns = ", ".join(f"toTypeName(any({name}))" for name in names)
+        answer = self._query(
+            f"SELECT {columns} FROM ({self._rows_sql}) WHERE 0 "
+            "SETTINGS empty_result_for_aggregation_by_empty_set = 0",
+            len(names),
         )
-        strays = f"sequence IN ({sequences}) AND (exchange, symbol, sequence, checksum) IN ({rows})"
-        return f"SELECT * FROM ({everything}) WHERE NOT ({strays})"
+        return {name: str(column[0]) for name, column in zip(names, answer, strict=True)}

@@ -162,6 +162,8 @@ class Control:
         return json_response(self._document())
 
     def _next_sequences(self, _request: Request) -> Response:
+        if self._load is not None and self._load.active:
+            return error_response(f"a load is {self._load.state}", 409)
         following = zip(self._feeds, self._sequences.next_of(self._feeds), strict=True)
         return json_response({"next": [[feed.exchange, feed.symbol, number] for feed, number in following]})
 

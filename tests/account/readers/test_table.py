@@ -362,8 +362,11 @@ def test_rows_that_were_there_before_the_run_neither_count_nor_hide_a_loss(
         "INSERT INTO reader.trades VALUES ('x', 'Y', 3, 1, 1, 0, 1), ('binance', 'BTC/USDT', 3999, 1, 1, 0, 1)",
     )
     own, others = TableReader(clickhouse.columns, ROWS).strays(first, 10)
-    assert sorted((row.exchange, row.sequence) for row in own) == [("binance", 4500), ("kraken", 20000)]
-    assert sorted((row.exchange, row.sequence) for row in others) == [("kraken", 4), ("x", 3)]
+    assert sorted((row.exchange, row.sequence, row.rows) for row in own) == [
+        ("binance", 4500, 1),
+        ("kraken", 20000, 1),
+    ]
+    assert sorted((row.exchange, row.sequence, row.rows) for row in others) == [("kraken", 4, 1), ("x", 3, 2)]
     write(run_sql, run)
     run_sql(
         "DELETE FROM reader.trades WHERE exchange = 'binance' AND sequence = 4500 AND price_e8 != 1",
@@ -374,8 +377,43 @@ def test_rows_that_were_there_before_the_run_neither_count_nor_hide_a_loss(
     found = account_of(reader, run, reader.digests(expected(run).table()))
     assert {feed: list(lost) for feed, lost in found.lost.items()} == {FEEDS[0]: [4500]}
     assert (found.counts.lost, found.counts.corrupted, found.counts.unexpected) == (1, 0, 2)
+    assert reader.more_strays() == 0
     assert account(clickhouse, run).counts.unexpected == 6  # had nobody looked before the run
     assert account(clickhouse, run).counts.lost == 0
+
+
+def test_rows_like_those_that_were_there_count_when_more_of_them_come(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    junk = "INSERT INTO reader.trades SELECT 'binance', '', 0, -1, -1, 255, 0 FROM numbers({})"
+    run_sql(junk.format(3))
+    first = dict(zip(FEEDS, FIRST, strict=True))
+    _, others = TableReader(clickhouse.columns, ROWS).strays(first, 10)
+    reader = TableReader(clickhouse.columns, ROWS, others)
+    assert reader.more_strays() == 0
+    run_sql(junk.format(20))
+    assert reader.more_strays() == 20
+    run_sql("ALTER TABLE reader.trades DELETE WHERE 1 SETTINGS mutations_sync = 2")
+    assert reader.more_strays() == 0
+
+
+def test_a_thousand_strays_with_long_names_fit_into_every_query(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run_sql(
+        "INSERT INTO reader.trades SELECT 'binance', concat(repeat('long', 60), toString(number)), 1, 1, 1, 0, 1 "
+        "FROM numbers(1000)",
+        # No text at all.
+        "INSERT INTO reader.trades SELECT 'binance', unhex('fffe'), 1, 1, 1, 0, 1",
+    )
+    run = sent_run()
+    write(run_sql, run)
+    _, others = TableReader(clickhouse.columns, ROWS).strays(dict(zip(FEEDS, FIRST, strict=True)), 2000)
+    assert len(others) == 1001
+    reader = TableReader(clickhouse.columns, ROWS, others)
+    found = account_of(reader, run, reader.digests(expected(run).table()))
+    assert found.counts.clean
+    assert reader.more_strays() == 0
 
 
 def test_of_strays_no_more_are_told_than_are_wanted_and_one(
@@ -386,3 +424,54 @@ def test_of_strays_no_more_are_told_than_are_wanted_and_one(
     assert (len(own), len(others)) == (4, 0)
     own, others = TableReader(clickhouse.columns, ROWS).strays({Feed("kraken", "Y"): 1}, 3)
     assert (len(own), len(others)) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "CAST(price_e8 AS Decimal(38, 10)) / 3 AS price_e8",
+        "toFloat64(quantity_e8) AS quantity_e8",
+        "toString(sequence) AS sequence",
+        "toDateTime64(trade_time_ms / 1000, 3) AS trade_time_ms",
+        "toNullable(toFloat32(side)) AS side",
+    ],
+)
+def test_what_is_no_whole_number_is_refused_and_not_cut_to_one(clickhouse: ClickHouse, column: str) -> None:
+    reader = TableReader(clickhouse.columns, f"SELECT * REPLACE ({column}) FROM reader.trades")
+    with pytest.raises(ReaderError, match="must be of whole numbers, not"):
+        reader.digests(expected(sent_run()).table())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "CAST(side = 1 AS Bool) AS side",
+        "CAST(side AS Enum8('buy' = 0, 'sell' = 1)) AS side",
+        "CAST(toString(exchange) AS Nullable(Enum8('binance' = 1, 'kraken' = 2))) AS exchange",
+        "toNullable(toInt32(sequence)) AS sequence",
+        "toInt256(price_e8) AS price_e8",
+        "toLowCardinality(toNullable(symbol::String)) AS symbol",
+    ],
+)
+def test_columns_of_other_types_with_the_same_values_are_the_same(
+    clickhouse: ClickHouse, run_sql: Callable[..., None], column: str
+) -> None:
+    run = sent_run()
+    write(run_sql, run)
+    reader = TableReader(clickhouse.columns, f"SELECT * REPLACE ({column}) FROM reader.trades")
+    assert account_of(reader, run, reader.digests(expected(run).table())).counts.clean
+
+
+def test_a_row_without_a_sequence_is_seen_in_a_column_that_aggregates(
+    clickhouse: ClickHouse, run_sql: Callable[..., None]
+) -> None:
+    run_sql(
+        "CREATE TABLE reader.aggregated (key UInt64, exchange String, symbol String, "
+        "sequence SimpleAggregateFunction(max, Nullable(UInt64)), price_e8 Int64, quantity_e8 Int64, "
+        "side UInt8, trade_time_ms Int64) ENGINE = AggregatingMergeTree ORDER BY key",
+        "INSERT INTO reader.aggregated VALUES (1, 'binance', 'BTC/USDT', NULL, 1, 1, 0, 1)",
+    )
+    run = sent_run()
+    reader = TableReader(clickhouse.columns, "SELECT * FROM reader.aggregated")
+    counts = account_of(reader, run, reader.digests(expected(run).table())).counts
+    assert (counts.unexpected, counts.lost) == (1, 2 * COUNT)
