@@ -175,9 +175,11 @@ def canonical_symbol(exchange: str, native: str, known: Iterable[str]) -> str:
         known: the exchange's canonical symbols in the platform file.
 
     Returns:
-        The canonical symbol, or the native one where none fits: an unknown feed then.
+        The canonical symbol, or where none fits the native one: an unknown feed then. One that is spelled as
+        the canonical symbol of another spelling gets a mark: nobody may take it for that feed.
     """
-    for symbol in known:
+    symbols = set(known)
+    for symbol in symbols:
         base, _, quote = symbol.partition("/")
         spellings = {
             "binance": f"{base}{quote}",
@@ -186,4 +188,4 @@ def canonical_symbol(exchange: str, native: str, known: Iterable[str]) -> str:
         }
         if spellings.get(exchange) == native:
             return symbol
-    return native
+    return f"{native} (not as {exchange} spells it)" if native in symbols else native

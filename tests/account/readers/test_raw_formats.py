@@ -140,6 +140,6 @@ def test_only_bitcoin_has_a_name_of_its_own_at_kraken() -> None:
     known = ["BTC/USD", "ETH/USD", "BTC/EUR"]
     assert canonical_symbol("kraken", "ETH/USD", known) == "ETH/USD"
     assert canonical_symbol("kraken", "XBT/EUR", known) == "BTC/EUR"
-    assert canonical_symbol("kraken", "BTC/USD", known) == "BTC/USD"
+    assert canonical_symbol("kraken", "BTC/USD", known) == "BTC/USD (not as kraken spells it)"
     assert canonical_symbol("coinbase", "XBT-USD", known) == "XBT-USD"
     assert canonical_symbol("elsewhere", "BTCUSD", known) == "BTCUSD"
