@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chaosp7.errors import ConfigError
 from chaosp7.platform.model import Platform
 
-__all__ = ["check_names", "check_numbers", "count_faults", "is_fault", "is_number"]
+__all__ = ["check_names", "check_numbers", "check_tolerances", "count_faults", "is_fault", "is_number"]
 
 _ACTIONS = "chaosp7.actions."
 
@@ -70,6 +70,24 @@ def check_numbers(experiment: Mapping[str, Any]) -> None:
                 raise ConfigError(f"activity {activity.get('name')!r}: {argument} {problem}")
 
 
+def check_tolerances(experiment: Mapping[str, Any]) -> None:
+    """Check that no probe of ours has a tolerance where Chaos Toolkit doesn't look at it.
+
+    Args:
+        experiment: Chaos Toolkit's experiment.
+
+    Raises:
+        ConfigError: if one in the method or the rollbacks has: it would pass whatever it finds.
+    """
+    for section in ("method", "rollbacks"):
+        for activity in _ours(experiment.get(section)):
+            if "tolerance" in activity:
+                raise ConfigError(
+                    f"activity {activity.get('name')!r}: nobody looks at a tolerance in the {section}; "
+                    "a probe belongs into the steady state or the safeguards, or has none"
+                )
+
+
 def is_number(value: object) -> bool:
     """Tell whether a value is a finite number; a truth value is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -89,9 +107,13 @@ def is_fault(activity: Mapping[str, Any]) -> bool:
 def _activities(experiment: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     hypothesis = experiment.get("steady-state-hypothesis") or {}
     for section in (hypothesis.get("probes"), experiment.get("method"), experiment.get("rollbacks")):
-        for activity in section or ():
-            if str(_provider(activity).get("module", "")).startswith(("chaosp7.", "probes.")):
-                yield activity
+        yield from _ours(section)
+
+
+def _ours(section: Iterable[Mapping[str, Any]] | None) -> Iterator[Mapping[str, Any]]:
+    for activity in section or ():
+        if str(_provider(activity).get("module", "")).startswith(("chaosp7.", "probes.")):
+            yield activity
 
 
 def _provider(activity: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -53,6 +53,7 @@ def resolve(  # noqa: D417  # the control documents its arguments
     model = loader.load(platform)
     preflight.check_names(context, model)
     preflight.check_numbers(context)
+    preflight.check_tolerances(context)
     plan = RunPlan(
         experiment=str(context["title"]),
         rate_per_s=_number("rate_per_s", rate_per_s, more_than_0=True),

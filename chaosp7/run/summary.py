@@ -12,6 +12,13 @@ from chaosp7.run.slowest import slowest
 __all__ = ["print_summary", "sentence"]
 
 _COUNTS = ("sent", "delivered", "lost", "duplicated", "reordered", "corrupted")
+
+#: Told only where there are any.
+_RARE = ("late", "unexpected")
+
+#: Why the first tier may lack a message without having lost it.
+_AT_SOURCE = ("missed_at_source", "unacknowledged")
+
 _RANGES_SHOWN = 5
 
 
@@ -59,30 +66,39 @@ def sentence(evidence: Evidence) -> str:
         sent = f"{evidence.load.messages:,}"
         full = all(t.delivered == t.sent for t in evidence.tiers)
         where = f"{sent} in every tier" if full else "not all in every tier"
-        worst = {kind: max(getattr(t, kind) for t in evidence.tiers) for kind in _COUNTS[2:]}
-        counts = ", ".join(f"{worst[kind]:,} {kind}" for kind in _COUNTS[2:])
+        kinds = _shown(evidence)[2:]
+        counts = ", ".join(f"{max(getattr(t, kind) for t in evidence.tiers):,} {kind}" for kind in kinds)
         parts.append(f"{sent} messages sent, {where}, {counts}.")
     return " ".join(parts)
 
 
+def _shown(evidence: Evidence) -> list[str]:
+    """Return what is counted: what is rare would only hide the rest."""
+    return [*_COUNTS, *(kind for kind in _RARE if any(getattr(t, kind) for t in evidence.tiers))]
+
+
 def _table(evidence: Evidence) -> Table:
     budget = evidence.budget.recovery_s
+    counts = _shown(evidence)
     with_fault = bool(evidence.recovery)
     table = Table(title=f"{evidence.experiment}: {evidence.platform}", title_justify="left")
     table.add_column("tier")
-    for name in _COUNTS:
+    for name in counts:
         table.add_column(name, justify="right")
     if with_fault:
         table.add_column("recovery", justify="right")
         table.add_column("budget", justify="right")
     table.add_column("verdict")
     recovery = slowest(evidence)
-    for tier in evidence.tiers:
-        row = [tier.tier, *(f"{getattr(tier, name):,}" for name in _COUNTS)]
+    # What the source or the broker's confirmation lost is over its budget where the first tier lacks it.
+    at_source = any(evidence.source_loss.get(c, 0) > getattr(evidence.budget, c) for c in _AT_SOURCE)
+    for number, tier in enumerate(evidence.tiers):
+        row = [tier.tier, *(f"{getattr(tier, name):,}" for name in counts)]
         report = recovery.get(tier.tier)
         if with_fault:
             row += [_seconds(report) if report else "-", f"{budget:g} s" if budget is not None else "-"]
-        bad = [reason for reason in evidence.reasons if tier.tier in reason.replace(":", " ").split()]
+        named = any(tier.tier in reason.replace(":", " ").split() for reason in evidence.reasons)
+        bad = named or (at_source and number == 0)
         table.add_row(*row, "[red]not ok[/]" if bad else "[green]ok[/]")
     return table
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaosp7.errors import ConfigError
-from chaosp7.run.preflight import check_numbers
+from chaosp7.run.preflight import check_numbers, check_tolerances
 from chaosp7.suite.examine import examine
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -65,6 +65,19 @@ def test_only_a_clock_may_be_turned_back() -> None:
     check_numbers(method(skew_s=-60))
     with pytest.raises(ConfigError, match="'skew': duration_s can't be less than 0"):
         check_numbers(method(skew_s=60, duration_s=-60))
+
+
+@pytest.mark.parametrize("section", ["method", "rollbacks"])
+def test_a_tolerance_that_nobody_looks_at_is_refused(section: str) -> None:
+    provider = {"type": "python", "module": "probes.sequence", "func": "lost_messages"}
+    probe = {"type": "probe", "name": "lost", "provider": provider}
+    check_tolerances({section: [probe]})
+    with pytest.raises(ConfigError, match=f"'lost': nobody looks at a tolerance in the {section}"):
+        check_tolerances({section: [probe | {"tolerance": 0}]})
+    check_tolerances({"steady-state-hypothesis": {"probes": [probe | {"tolerance": 0}]}})
+    # Somebody else's: Chaos Toolkit's own way of doing it.
+    provider["module"] = "elsewhere.probes"
+    check_tolerances({section: [probe | {"tolerance": 0}]})
 
 
 def test_a_variable_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
