@@ -354,3 +354,23 @@ def test_a_fault_that_wasnt_seen_to_take_effect_needs_no_recovery() -> None:
 def test_how_many_messages_an_account_leaves_out_is_told() -> None:
     assert judged(findings(tiers=tiers(sent=99)))[1] == ("topic: 99 of 100 messages are accounted for",)
     assert judged(findings(load=None))[1] == ("no message was sent: nothing was tested",)
+
+
+def test_a_load_without_a_message_is_an_error_however_well_nothing_was_delivered() -> None:
+    nothing = findings(
+        load=msgspec.structs.replace(LOAD, messages=0),
+        tiers=[msgspec.structs.replace(tier, sent=0, delivered=0) for tier in GOOD.tiers],
+    )
+    assert judged(nothing) == (Verdict.ERROR, ("no message was sent: nothing was tested",))
+    one = findings(
+        load=msgspec.structs.replace(LOAD, messages=1),
+        tiers=[msgspec.structs.replace(tier, sent=1, delivered=1) for tier in GOOD.tiers],
+    )
+    assert judged(one)[0] is Verdict.PASSED
+
+
+def test_behind_a_fault_that_wasnt_seen_the_recovery_from_the_next_one_is_missed() -> None:
+    found = findings(faults=[*fault(verified_start_ns=None), FAULT], faults_expected=2, recovery=[])
+    verdict, reasons = judged(found)
+    assert verdict is Verdict.ERROR
+    assert f"topic: recovery wasn't measured after {FAULT.kind} {FAULT.target}" in reasons
