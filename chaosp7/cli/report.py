@@ -51,7 +51,8 @@ def report(
 ) -> None:
     """Write reports of runs from what they have saved; nothing is run or measured.
 
-    DIR_OR_EVIDENCE is the folder of a run, a folder with runs anywhere below it, or an evidence.json.
+    DIR_OR_EVIDENCE is the folder of a run or a suite, a folder with runs anywhere below it, or an
+    evidence.json. Runs that a suite there lists and that left nothing, or never began, are errors.
     Exit code 0 if every run passed, 1 if not, 2 if a report can't be written or sent.
     """
     if not any((html, markdown, junit, json, prometheus, otlp)):

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaosp7.report.files import write_text
+from chaosp7.report.gather import read_runs
 from chaosp7.report.html import html as render_html
 from chaosp7.report.junit import junit as render_junit
 from chaosp7.report.markdown import markdown as render_markdown
 from chaosp7.report.plain import plain_json
-from chaosp7.report.records import RunRecord, read_run, read_runs
+from chaosp7.report.records import RunRecord, read_run
 from chaosp7.report.sentences import suite_sentence, suite_verdict
 
 __all__ = ["RunRecord", "read_run", "read_runs", "suite_sentence", "suite_verdict", "write"]

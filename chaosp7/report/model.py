@@ -40,7 +40,7 @@ class ExperimentView:
         name: as it calls itself.
         verdict: the gravest of its runs.
         sentence: the result.
-        shown: the run in detail: the gravest, of those the slowest.
+        shown: the run in detail: the gravest of those that began, of these the slowest.
         runs: a row per run.
         tiers: the account and the recovery of the run in detail.
         stages: the flow of its messages.
@@ -145,9 +145,9 @@ def _experiment(key: str, name: str, runs: Sequence[RunRecord], columns: int) ->
     )
 
 
-def _telling(run: RunRecord) -> tuple[int, float]:
+def _telling(run: RunRecord) -> tuple[bool, int, float]:
     """Return what puts the run that has most to tell first."""
     worst = max(
         (max((t for t, _ in times), default=0.0) for times in recoveries([run]).values()), default=0.0
     )
-    return list(Verdict).index(run.verdict), -worst
+    return not run.began, list(Verdict).index(run.verdict), -worst

@@ -1,4 +1,4 @@
-"""Runs as they lie on disk: evidence, journal and series, or why one of them is missing.
+"""A run as it lies on disk: evidence, journal and series, or why one of them is missing.
 
 A run that left no evidence, or one that can't be read, is a run all the same: its verdict is then
 ``error`` or what the journal says, and never ``passed``.
@@ -7,22 +7,18 @@ A run that left no evidence, or one that can't be read, is a run all the same: i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosp7.errors import ConfigError
 from chaosp7.run import evidence as ev
 from chaosp7.run import series as se
 from chaosp7.run.verdict import Verdict
 
-__all__ = ["RunRecord", "find_runs", "read_run", "read_runs"]
+__all__ = ["EVIDENCE", "JOURNAL", "SERIES", "RunRecord", "known_verdict", "read_run"]
 
 EVIDENCE, JOURNAL, SERIES = "evidence.json", "journal.json", "series.json"
-
-#: Where a run's folder begins, by its ledger, if it got no further.
-_TRACES = (EVIDENCE, JOURNAL, SERIES, "ledger.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +35,7 @@ class RunRecord:
         journal: None if there is none that can be read, or none that is this run's.
         series: None if there are none that can be read.
         missing: why something above is None, in words.
+        began: False of a run that only its suite knows of: there is nothing of it to be shown.
     """
 
     folder: Path
@@ -50,43 +47,7 @@ class RunRecord:
     journal: Mapping[str, Any] | None
     series: se.Series | None
     missing: tuple[str, ...]
-
-
-def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Return the folders of the runs in or under some paths, each once, in the order of their names.
-
-    Args:
-        paths: folders of runs, folders above them, or files of evidence.
-
-    Raises:
-        ConfigError: if a path isn't there, or holds no run.
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        if not path.exists():
-            raise ConfigError(f"{path}: no such file or folder")
-        runs = [path.parent] if path.is_file() else sorted(_runs_under(path))
-        if not runs:
-            raise ConfigError(f"{path}: there is no run in it (no {EVIDENCE}, no {JOURNAL})")
-        found.update(dict.fromkeys(run.resolve() for run in runs))
-    return list(found)
-
-
-def _runs_under(folder: Path) -> Iterator[Path]:
-    with_traces = {path.parent for name in _TRACES for path in folder.rglob(name)}
-    for run in with_traces:
-        # A journal lies where the run was started: its evidence, if there is any, lies below.
-        if (run / EVIDENCE).exists() or not any(run in other.parents for other in with_traces):
-            yield run
-
-
-def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
-    """Read all runs in or under some paths.
-
-    Raises:
-        ConfigError: if a path isn't there, or holds no run.
-    """
-    return [read_run(folder) for folder in find_runs(paths)]
+    began: bool = True
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -169,7 +130,7 @@ def _verdict(
     if evidence is None:
         found.append((Verdict.ERROR, ["there is no evidence of this run"]))
     else:
-        found.append((_known(evidence.verdict), evidence.reasons))
+        found.append((known_verdict(evidence.verdict), evidence.reasons))
         if evidence.verdict == Verdict.PASSED and not (
             evidence.load and evidence.load.messages and evidence.tiers
         ):
@@ -179,7 +140,9 @@ def _verdict(
         said = _ours(journal).get("verdict")
         if said:
             reasons = _ours(journal).get("reasons")
-            found.append((_known(said), [str(r) for r in reasons] if isinstance(reasons, list) else []))
+            found.append(
+                (known_verdict(said), [str(r) for r in reasons] if isinstance(reasons, list) else [])
+            )
         status = journal.get("status")
         if status in (Verdict.INTERRUPTED, Verdict.ABORTED):
             # Only the evidence's error is graver; without evidence this is all that is known.
@@ -193,7 +156,8 @@ def _verdict(
     )
 
 
-def _known(verdict: object) -> Verdict:
+def known_verdict(verdict: object) -> Verdict:
+    """Return a verdict that a file states; what is none is an error."""
     try:
         return Verdict(str(verdict))
     except ValueError:

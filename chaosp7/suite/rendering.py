@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaosp7.report.files import write_text
+from chaosp7.report.gather import never_began
 from chaosp7.report.html import html as render_html
 from chaosp7.report.junit import junit as render_junit
 from chaosp7.report.markdown import markdown as render_markdown
 from chaosp7.report.plain import plain_json
-from chaosp7.report.records import read_run
+from chaosp7.report.records import RunRecord, read_run
 from chaosp7.run.verdict import Verdict
 from chaosp7.suite.record import SuiteRun
 
@@ -21,9 +22,10 @@ _FORMATS = {"html": render_html, "markdown": render_markdown, "junit": render_ju
 
 
 def render(runs: Sequence[SuiteRun], reports: Path, files: Sequence[tuple[str, Path | None]]) -> list[Path]:
-    """Write the reports over the runs of a suite that have begun.
+    """Write the reports over all runs of a suite.
 
-    A run that left nothing is among them: the suite knows of it, and what it says of a run counts.
+    A run that left nothing is among them, and one that never began: the suite knows of it, and what it says
+    of a run counts.
 
     Args:
         runs: of the suite.
@@ -36,19 +38,21 @@ def render(runs: Sequence[SuiteRun], reports: Path, files: Sequence[tuple[str, P
     Raises:
         ReportError: if a file can't be written.
     """
-    records = [
-        dataclasses.replace(
-            read_run(reports / run.folder),
-            experiment=run.experiment,
-            verdict=Verdict(run.verdict),
-            reasons=tuple(run.reasons),
-        )
-        for run in runs
-        if run.folder and run.verdict
-    ]
+    records = [_record(run, reports) for run in runs]
     written = []
     for name, path in files:
         if path is not None:
             write_text(path, _FORMATS[name](records))
             written.append(path)
     return written
+
+
+def _record(run: SuiteRun, reports: Path) -> RunRecord:
+    if run.folder is None or run.verdict is None:
+        return never_began(run, reports)
+    return dataclasses.replace(
+        read_run(reports / run.folder),
+        experiment=run.experiment,
+        verdict=Verdict(run.verdict),
+        reasons=tuple(run.reasons),
+    )

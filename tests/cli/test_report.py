@@ -33,6 +33,13 @@ def test_a_run_that_did_not_pass_gives_exit_code_1(tmp_path: Path) -> None:
     assert report(tmp_path / "s", "--junit", tmp_path / "x").exit_code == 1
 
 
+def test_a_run_that_died_early_beside_one_that_passed_gives_exit_code_1(tmp_path: Path) -> None:
+    save(tmp_path / "r", evidence())
+    (save(tmp_path / "died") / "output.log").write_text("Killed")
+    done = report(tmp_path, "--junit", tmp_path / "x")
+    assert (done.exit_code, "1 of 2 runs of 2 experiments passed; 1 error." in done.output) == (1, True)
+
+
 def test_what_cannot_be_done_is_an_error(tmp_path: Path) -> None:
     save(tmp_path / "r", evidence())
     assert isinstance(report(tmp_path / "r").exception, ConfigError)

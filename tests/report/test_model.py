@@ -9,11 +9,9 @@ import msgspec
 import pytest
 
 from benchmarks.synthetic_evidence import evidence, series
-from chaosp7.errors import ConfigError
 from chaosp7.report import read_run, read_runs, write
 from chaosp7.report.html import html
 from chaosp7.report.model import page
-from chaosp7.report.records import find_runs
 from chaosp7.run import evidence as ev
 from chaosp7.run import series as se
 from chaosp7.run.summary import sentence
@@ -177,20 +175,6 @@ def test_one_bad_run_of_many_gives_the_verdict_and_is_shown_in_detail(tmp_path: 
     (experiment,) = shown.experiments
     assert experiment.shown.run_id == evidence(number=2).run_id
     assert len(experiment.runs) == 4
-
-
-def test_runs_are_found_wherever_they_lie_and_once(tmp_path: Path) -> None:
-    one = save(tmp_path / "a" / "reports" / "one", evidence())
-    (tmp_path / "a" / "journal.json").write_text("{}")
-    dead = save(tmp_path / "b" / "dead", journal={"status": "interrupted"})
-    killed = tmp_path / "c" / "killed"
-    killed.mkdir(parents=True)
-    (killed / "ledger.bin").write_bytes(b"x")
-    assert set(find_runs([tmp_path, one, one / "evidence.json"])) == {one, dead, killed}
-    with pytest.raises(ConfigError, match="no run"):
-        find_runs([save(tmp_path / "empty")])
-    with pytest.raises(ConfigError, match="no such"):
-        find_runs([tmp_path / "nowhere"])
 
 
 def test_reports_are_written_whole(tmp_path: Path) -> None:
