@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import msgspec
 
-from chaosp7.suite.compare import Comparison, Side
+from chaosp7.suite.compare import WRONG, Comparison, Side
 from chaosp7.suite.compare import compare as compare_runs
 from chaosp7.suite.saved import runs_of
 
@@ -22,10 +23,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("other", type=_FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(run: Path, other: Path, as_json: bool) -> None:
-    """Print two runs or suites side by side: verdicts, recovery of each tier, losses.
+    """Print two runs or suites side by side: verdicts, recovery of each tier, lost and wrong messages.
 
     RUN and OTHER are folders under reports/. Recovery is called slower or faster only if the intervals
-    of both sides, uncertainties included, have nothing in common.
+    of both sides, uncertainties included, have nothing in common. Only runs that passed or deviated have
+    figures.
     """
     found = compare_runs(runs_of(run), runs_of(other))
     if as_json:
@@ -41,13 +43,22 @@ def _print(one: Comparison) -> None:
     for difference in one.differs:
         click.echo(f"  not alike in {difference}")
     for tier in one.tiers:
-        click.echo(f"  {tier.tier:8} {_text(tier.one):38} | {_text(tier.other):38} {tier.change}")
+        # A class that one side has something in is told of both.
+        wrong = [kind for kind in WRONG if getattr(tier.one, kind) or getattr(tier.other, kind)]
+        left, right = (f"{_recovery(side)}{_account(side, wrong)}" for side in (tier.one, tier.other))
+        click.echo(f"  {tier.tier:8} {left:38} | {right:38} {tier.change}")
 
 
-def _text(side: Side) -> str:
-    lost = "" if side.lost is None else f", {side.lost:,} lost"
+def _recovery(side: Side) -> str:
     if not side.n:
-        return f"not measured{lost}"
+        return "not measured"
     if side.recovery_s is None or side.high_s is None:
-        return f"not recovered (n={side.n}){lost}"
-    return f"{side.recovery_s:.2f} s [{side.low_s:.2f}, {side.high_s:.2f}] n={side.n}{lost}"
+        return f"not recovered (n={side.n})"
+    return f"{side.recovery_s:.2f} s [{side.low_s:.2f}, {side.high_s:.2f}] n={side.n}"
+
+
+def _account(side: Side, wrong: Sequence[str]) -> str:
+    if side.lost is None:
+        return ""
+    late = f" or late ({side.late:,} late)" if side.late else ""
+    return f", {side.lost:,} lost{late}" + "".join(f", {getattr(side, kind):,} {kind}" for kind in wrong)

@@ -9,7 +9,7 @@ import click
 from chaosp7.report.files import write_text
 from chaosp7.report.sentences import plural
 from chaosp7.suite.history import Trend, recent, trends
-from chaosp7.suite.history_chart import seconds_of
+from chaosp7.suite.history_chart import recovery_text, seconds_of
 from chaosp7.suite.history_page import page
 from chaosp7.suite.saved import all_runs
 
@@ -49,9 +49,9 @@ def _print(trend: Trend) -> None:
     for tier, one in last.recovery.items():
         late = recent(trend, tier)
         if late is not None:
-            words = [seconds_of(s) for s in (one.seconds, late.median_s, late.least_s, late.greatest_s)]
-            before = f", median of {late.n}: {words[1]} ({words[2]} to {words[3]})" if late.n > 1 else ""
-            click.echo(f"  {tier}: {words[0]} ± {one.uncertainty_s:.2f}{before}")
+            words = [seconds_of(s) for s in (late.median_s, late.least_s, late.greatest_s)]
+            before = f", median of {late.n}: {words[0]} ({words[1]} to {words[2]})" if late.n > 1 else ""
+            click.echo(f"  {tier}: {recovery_text(one)}{before}")
     if last.regressions:
         click.echo(f"  REGRESSION: slower than the runs before allow: {', '.join(last.regressions)}")
     elif not last.judged:

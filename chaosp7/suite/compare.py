@@ -2,7 +2,8 @@
 
 A side's recovery is an interval, from the fastest run less its uncertainty to the slowest plus its own.
 Two sides differ if their intervals have nothing in common; with one run a side that says nothing of
-how much runs scatter.
+how much runs scatter. Only runs that were carried out to their end have figures; of the others there is
+the verdict.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from collections.abc import Sequence
 import msgspec
 
 from chaosp7.run.evidence import Evidence
-from chaosp7.suite.saved import recoveries
+from chaosp7.suite.saved import CARRIED_OUT, Kept, recoveries
 
-__all__ = ["Comparison", "Side", "TierComparison", "compare"]
+__all__ = ["WRONG", "Comparison", "Side", "TierComparison", "compare"]
+
+#: What may be wrong with messages that aren't lost, by the names of `Side`.
+WRONG = ("duplicated", "reordered", "corrupted", "unexpected")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +31,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         low_s: the fastest less its uncertainty.
         high_s: the slowest plus its uncertainty; None if one didn't recover.
         lost: the most in one run, late ones counted in; None where nothing was accounted for.
+        late: of all runs the most that came only after the drain; so are the others of each class.
     """
 
     n: int
@@ -34,6 +39,11 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     low_s: float | None
     high_s: float | None
     lost: int | None
+    late: int | None
+    duplicated: int | None
+    reordered: int | None
+    corrupted: int | None
+    unexpected: int | None
 
 
 class TierComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,26 +73,34 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differs: list[str]
 
 
-def compare(one: Sequence[Evidence], other: Sequence[Evidence]) -> list[Comparison]:
-    """Return each experiment of two sides, in the first side's order."""
+def compare(one: Sequence[Kept], other: Sequence[Kept]) -> list[Comparison]:
+    """Return each experiment of two sides, in the first side's order.
+
+    Args:
+        one: runs of any experiments.
+        other: those that they are compared with.
+    """
     names = dict.fromkeys(run.experiment for run in (*one, *other))
     return [_experiment(n, *([r for r in side if r.experiment == n] for side in (one, other))) for n in names]
 
 
-def _experiment(name: str, one: Sequence[Evidence], other: Sequence[Evidence]) -> Comparison:
-    tiers = dict.fromkeys(tier.tier for run in (*one, *other) for tier in run.tiers)
+def _experiment(name: str, one: Sequence[Kept], other: Sequence[Kept]) -> Comparison:
+    tiers = dict.fromkeys(t.tier for run in (*one, *other) if run.evidence for t in run.evidence.tiers)
+    mine, theirs = (
+        [run.evidence for run in side if run.evidence and run.verdict in CARRIED_OUT] for side in (one, other)
+    )
     return Comparison(
         experiment=name,
         verdicts=[run.verdict for run in one],
         other_verdicts=[run.verdict for run in other],
-        tiers=[_tier(tier, _side(tier, one), _side(tier, other)) for tier in tiers],
-        differs=list(_differences(one, other)) if one and other else [],
+        tiers=[_tier(tier, _side(tier, mine), _side(tier, theirs)) for tier in tiers],
+        differs=list(_differences(mine, theirs)) if mine and theirs else [],
     )
 
 
 def _side(tier: str, runs: Sequence[Evidence]) -> Side:
     found = [recovery[tier] for run in runs if tier in (recovery := recoveries(run))]
-    lost = [t.lost + t.late for run in runs for t in run.tiers if t.tier == tier]
+    accounts = [t for run in runs for t in run.tiers if t.tier == tier]
     whole = found and max(one.seconds for one in found) != float("inf")
     finite = [one for one in found if one.seconds != float("inf")]
     middle = statistics.median(one.seconds for one in found) if found else None
@@ -91,7 +109,8 @@ def _side(tier: str, runs: Sequence[Evidence]) -> Side:
         recovery_s=None if middle == float("inf") else middle,
         low_s=min((max(0.0, one.seconds - one.uncertainty_s) for one in finite), default=None),
         high_s=max(one.seconds + one.uncertainty_s for one in found) if whole else None,
-        lost=max(lost, default=None),
+        lost=max((t.lost + t.late for t in accounts), default=None),
+        **{kind: max((getattr(t, kind) for t in accounts), default=None) for kind in ("late", *WRONG)},
     )
 
 

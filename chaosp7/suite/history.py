@@ -8,13 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chaosp7.run.evidence import Evidence
-from chaosp7.suite.saved import recoveries
+from chaosp7.suite.saved import CARRIED_OUT, recoveries
 from chaosp7.suite.trend import LAST, Recovery, allowed_s, is_regression
 
 __all__ = ["Point", "Recent", "Trend", "recent", "trends"]
-
-#: Only runs that were carried out to their end are measured against each other.
-_WHOLE = {"passed", "deviated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ def _points(runs: Sequence[Evidence]) -> list[Point]:
     so_far: dict[str, list[Recovery]] = defaultdict(list)
     points = []
     for run in runs:
-        found = recoveries(run) if run.verdict in _WHOLE else {}
+        found = recoveries(run) if run.verdict in CARRIED_OUT else {}
         judged = {tier: is_regression(one, so_far[tier]) for tier, one in found.items()}
         found = {tier: replace(one, regression=bool(judged[tier])) for tier, one in found.items()}
         slower = tuple(tier for tier, one in found.items() if one.regression)

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from chaosp7.report.svg import text
 from chaosp7.suite.history import Point, Recent
-from chaosp7.suite.trend import LAST
+from chaosp7.suite.trend import LAST, Recovery
 
-__all__ = ["SHOWN", "chart", "seconds_of"]
+__all__ = ["SHOWN", "chart", "recovery_text", "seconds_of"]
 
 #: So many of the last runs are drawn.
 SHOWN = 60
@@ -87,6 +87,16 @@ def _scale(shown: Sequence[Point], tier: str) -> _Scale:
 def seconds_of(seconds: float) -> str:
     """Return a recovery in words."""
     return "not recovered" if math.isinf(seconds) else "never stale" if seconds == 0 else f"{seconds:.2f} s"
+
+
+def recovery_text(one: Recovery) -> str:
+    """Return a recovery in words, with how well it is known."""
+    plain = seconds_of(one.seconds)
+    if math.isinf(one.seconds):
+        return plain
+    if one.seconds == 0:
+        return f"{plain} ({one.uncertainty_s:.2f} s at most)"
+    return f"{plain} ± {one.uncertainty_s:.2f}"
 
 
 def _spread(shown: Sequence[Point], tier: str, late: Recent, scale: _Scale) -> Iterator[str]:

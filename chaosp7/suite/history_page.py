@@ -13,7 +13,7 @@ from markupsafe import Markup
 from chaosp7 import __version__
 from chaosp7.report.html import template
 from chaosp7.suite.history import Point, Trend, recent
-from chaosp7.suite.history_chart import SHOWN, chart, seconds_of
+from chaosp7.suite.history_chart import SHOWN, chart, recovery_text, seconds_of
 
 __all__ = ["RULE", "page"]
 
@@ -109,7 +109,7 @@ def _tier(trend: Trend, name: str) -> _Tier | None:
     return _Tier(
         name=name,
         chart=chart(trend.points, name, late),
-        last=_with_uncertainty(late.last.seconds, late.last.uncertainty_s),
+        last=recovery_text(late.last),
         median=seconds_of(late.median_s),
         spread=spread,
         limit="too few runs"
@@ -130,12 +130,7 @@ def _run(point: Point, with_report: Collection[str]) -> _Run:
         when=datetime.fromtimestamp(run.clock.wall_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S"),
         link=f"./{quote(run.run_id, safe='')}/{'report.html' if run.run_id in with_report else ''}",
         verdict=run.verdict,
-        slowest="-" if slowest is None else _with_uncertainty(slowest.seconds, slowest.uncertainty_s),
+        slowest="-" if slowest is None else recovery_text(slowest),
         lost="-" if lost is None else f"{lost:,}",
         slower=", ".join(point.regressions),
     )
-
-
-def _with_uncertainty(seconds: float, uncertainty_s: float) -> str:
-    plain = seconds_of(seconds)
-    return f"{plain} ± {uncertainty_s:.2f}" if 0 < seconds < math.inf else plain

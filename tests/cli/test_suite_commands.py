@@ -12,6 +12,7 @@ import pytest
 
 from chaosp7 import cli
 from chaosp7.run import evidence as ev
+from chaosp7.suite.record import SuiteRecord, SuiteRun, write_suite
 from tests.chaos import PLATFORM, REPOSITORY, environment
 from tests.lite import HANDLER
 from tests.short import action, write_experiment
@@ -124,6 +125,42 @@ def test_two_runs_are_compared_as_text_and_as_json(tmp_path: Path) -> None:
     (found,) = json.loads(chaosp7(tmp_path, "compare", str(one), str(other), "--json").stdout)
     assert found["tiers"][0]["change"] == "slower"
     assert chaosp7(tmp_path, "compare", str(one), str(tmp_path)).returncode == 2
+
+
+def test_what_is_wrong_on_one_side_is_told_of_both(tmp_path: Path) -> None:
+    (tier,) = evidence().tiers
+    doubled = msgspec.structs.replace(tier, duplicated=500, late=2)
+    one = saved(tmp_path / "reports", evidence("one", recoveries=[recovery("topic", 3.0)]))
+    other = saved(tmp_path / "reports", msgspec.structs.replace(evidence("other"), tiers=[doubled]))
+    told = chaosp7(tmp_path, "compare", str(one), str(other)).stdout
+    for words in ("n=1, 0 lost, 0 duplicated", "2 lost or late (2 late), 500 duplicated"):
+        assert words in told, told
+    assert "corrupted" not in told
+
+
+def test_a_suite_is_compared_with_all_its_verdicts(tmp_path: Path) -> None:
+    one = saved(tmp_path / "reports", evidence("one", recoveries=[recovery("topic", 3.0)]))
+    suite = tmp_path / "reports" / "a-suite"
+    suite.mkdir()
+    runs = [
+        SuiteRun(experiment="x", file="x", repetition=1, folder="one", verdict="passed"),
+        SuiteRun(experiment="x", file="x", repetition=2, folder="died", verdict="error"),
+        SuiteRun(experiment="x", file="x", repetition=3),
+    ]
+    write_suite(SuiteRecord(suite_id="a-suite", started_at="then", runs=runs), suite)
+    told = chaosp7(tmp_path, "compare", str(suite), str(one)).stdout
+    assert "x: passed, error, never began | passed" in told
+
+
+def test_a_tier_that_was_never_seen_stale_says_until_when_it_may_have_been(tmp_path: Path) -> None:
+    never = recovery("topic", None, 4.0, "never-stale")
+    saved(tmp_path / "reports", evidence("one", recoveries=[never]))
+    saved(tmp_path / "reports", evidence("other", recoveries=[recovery("topic", 3.0)], experiment="y"))
+    done = chaosp7(tmp_path, "history")
+    for words in ("topic: never stale (4.00 s at most)", "topic: 3.00 s ± 0.10"):
+        assert words in done.stdout, done
+    page = (tmp_path / "reports" / "index.html").read_text()
+    assert all(words in page for words in ("never stale (4.00 s at most)", "3.00 s ± 0.10"))
 
 
 def test_a_history_has_a_page_and_names_the_regression_and_the_broken_run(tmp_path: Path) -> None:

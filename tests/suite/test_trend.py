@@ -1,4 +1,4 @@
-"""The rule of regressions, and what is compared with what."""
+"""The rule of regressions, and what a history compares with what."""
 
 import math
 import re
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosp7.suite.compare import compare
 from chaosp7.suite.history import trends
 from chaosp7.suite.history_page import page
 from chaosp7.suite.trend import AT_LEAST, LAST, Recovery, allowed_s, is_regression
@@ -118,25 +117,3 @@ def test_a_history_marks_the_slow_run_and_only_compares_what_is_alike() -> None:
 def test_names_in_the_page_are_text() -> None:
     text = page(trends([evidence(experiment="<script>", verdict="<b>")]), ["<i>"])
     assert not any(tag in text for tag in ("<script>", "<b>", "<i>"))
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "change"),
-    [
-        ((3.0, "recovered"), (3.1, "recovered"), "no difference shown"),
-        ((3.0, "recovered"), (3.5, "recovered"), "slower"),
-        ((3.5, "recovered"), (3.0, "recovered"), "faster"),
-        ((3.0, "recovered"), (None, "not-recovered"), "slower"),
-        ((None, "not-recovered"), (3.0, "recovered"), "faster"),
-        ((None, "not-recovered"), (None, "not-recovered"), "no difference shown"),
-        ((3.0, "recovered"), (None, "not-measured"), "not measured"),
-        ((3.0, "recovered"), (None, "never-stale"), "faster"),
-    ],
-)
-def test_sides_differ_only_beyond_their_uncertainties(
-    one: tuple[float | None, str], other: tuple[float | None, str], change: str
-) -> None:
-    left, right = ([evidence(recoveries=[recovery("topic", t, outcome=o)], lost=2)] for t, o in (one, other))
-    (found,) = compare(left, right)
-    assert found.tiers[0].change == change
-    assert found.tiers[0].one.lost == 2
