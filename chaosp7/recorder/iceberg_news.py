@@ -63,7 +63,6 @@ class RowNews:
         self._start = start
         self._index = FeedIndex(feeds)
         self._ranges: list[Range] = []
-        self._came = False
 
     def since(self, table: Table) -> int:
         """See `News`."""
@@ -74,7 +73,7 @@ class RowNews:
 
     def read(self, table: Table, files: Sequence[DataFile]) -> None:
         """See `News`."""
-        self._ranges, self._came = [], bool(files)
+        self._ranges = []
         for batch in batches(table, self._start.source, files, NAMES[:3]):
             found = identified(batch, self._index)
             for feed in set(found.feeds.tolist()):
@@ -83,9 +82,7 @@ class RowNews:
 
     def note(self, timeline: Timeline, before_ns: int, after_ns: int) -> None:
         """See `News`."""
-        timeline.add(before_ns, after_ns, self._ranges)
-        if self._came:
-            timeline.moved(after_ns)
+        timeline.add(before_ns, after_ns, self._ranges, known_too=True)
 
 
 class CandleNews:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -14,6 +15,9 @@ from chaosp7.platform.model import ConsumerGroup
 __all__ = ["ConsumerLag"]
 
 _TIMEOUT_S = 5.0
+
+#: (topic, partition) -> offset.
+Offsets: TypeAlias = Mapping[tuple[str, int], int]
 
 
 class ConsumerLag:
@@ -37,11 +41,12 @@ class ConsumerLag:
         Raises:
             ReaderError: if the broker doesn't answer.
         """
-        try:
-            return {group.group: patiently(partial(self._lag, group)) for group in self._groups}
-        except KafkaException as error:
-            self.close()
-            raise ReaderError(f"consumer lag: {error}") from error
+        result: dict[str, int] = {}
+        for group in self._groups:
+            # One group may consume several topics.
+            lag = sum(max(0, end - following) for _, following, end in self._asked(group))
+            result[group.group] = result.get(group.group, 0) + lag
+        return result
 
     def total(self) -> int:
         """Return the lag of all groups together.
@@ -51,13 +56,46 @@ class ConsumerLag:
         """
         return sum(self.read().values())
 
+    def ends(self) -> Offsets:
+        """Return where the groups' topics end now, for `before`.
+
+        Raises:
+            ReaderError: if the broker doesn't answer.
+        """
+        return {
+            (one.topic, one.partition): end for group in self._groups for one, _, end in self._asked(group)
+        }
+
+    def before(self, ends: Offsets) -> int:
+        """Return the lag of all groups together up to some offsets: what came later is left out.
+
+        Args:
+            ends: partition -> offset; of one that isn't among them everything counts.
+
+        Raises:
+            ReaderError: if the broker doesn't answer.
+        """
+        return sum(
+            max(0, min(end, ends.get((one.topic, one.partition), end)) - following)
+            for group in self._groups
+            for one, following, end in self._asked(group)
+        )
+
     def close(self) -> None:
         """Close the connections; the next call makes new ones."""
         for consumer in self._consumers.values():
             consumer.close()
         self._consumers.clear()
 
-    def _lag(self, group: ConsumerGroup) -> int:
+    def _asked(self, group: ConsumerGroup) -> list[tuple[TopicPartition, int, int]]:
+        """Return each partition with the offset that its group takes next, and its end."""
+        try:
+            return patiently(partial(self._ask, group))
+        except KafkaException as error:
+            self.close()
+            raise ReaderError(f"consumer lag: {error}") from error
+
+    def _ask(self, group: ConsumerGroup) -> list[tuple[TopicPartition, int, int]]:
         consumer = self._consumers.get(group.group)
         if consumer is None:
             # It never subscribes, so it is no member and disturbs nobody.
@@ -73,8 +111,8 @@ class ConsumerLag:
         if topic.error is not None:
             raise KafkaException(KafkaError(topic.error.code(), f"{group.topic}: {topic.error.str()}"))
         partitions = [TopicPartition(group.topic, partition) for partition in topic.partitions]
-        lag = 0
+        found = []
         for committed in consumer.committed(partitions, timeout=_TIMEOUT_S):
             low, high = consumer.get_watermark_offsets(committed, timeout=_TIMEOUT_S)
-            lag += max(0, high - (committed.offset if committed.offset >= 0 else low))
-        return lag
+            found.append((committed, committed.offset if committed.offset >= 0 else low, high))
+        return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chaosp7.account.feeds import Feed
+from chaosp7.account.readers.feed_numbers import FeedNumbers
 from chaosp7.platform.clickhouse import ClickHouse, literal
 from chaosp7.platform.model import Platform, TierKind
 
@@ -14,18 +16,22 @@ _QUERY_TIMEOUT_S = 60.0
 
 
 class RowCounts:
-    """Counts all rows of the ClickHouse tiers that hold messages, whosever they are.
+    """Counts a run's rows in the ClickHouse tiers that hold messages.
 
     Args:
         platform: the system under test.
         clickhouse: host and port of ClickHouse, past all links.
+        first: the run's first sequence of each feed: what others write must not keep it from its end.
     """
 
-    def __init__(self, platform: Platform, clickhouse: tuple[str, int]) -> None:
+    def __init__(self, platform: Platform, clickhouse: tuple[str, int], first: Mapping[Feed, int]) -> None:
         self._clickhouse = ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S)
-        tiers = {name: tier for name, tier in platform.tiers.items() if tier.kind is TierKind.TABLE}
+        numbers = FeedNumbers.of(first)
+        ours = f"{numbers.among(first)} AND {numbers.since(first)}"
         self._sql = " UNION ALL ".join(
-            f"SELECT {literal(name)}, count() FROM ({tier.all_rows})" for name, tier in tiers.items()
+            f"SELECT {literal(name)}, count() FROM ({tier.all_rows}) WHERE {ours}"
+            for name, tier in platform.tiers.items()
+            if tier.kind is TierKind.TABLE
         )
 
     def read(self) -> Mapping[str, int]:

@@ -34,19 +34,27 @@ class Timeline:
         self._heads = Heads(first)
         self._lock = threading.Lock()
 
-    def add(self, before_ns: int, after_ns: int, ranges: Sequence[Range]) -> None:
-        """Note what became visible in an interval; what is known already is left out."""
+    def add(self, before_ns: int, after_ns: int, ranges: Sequence[Range], *, known_too: bool = False) -> None:
+        """Note what became visible in an interval; what is known already is left out.
+
+        Args:
+            before_ns: when the look began.
+            after_ns: when it ended.
+            ranges: what it showed that wasn't looked at before.
+            known_too: whether each of them came in the interval, known or not: then it is movement.
+        """
         with self._lock:
             # Sequences below the first belong to earlier runs on this platform.
             ours = [(f, max(a, self._first[f]), b) for f, a, b in ranges if b >= self._first[f]]
             new = tuple(r for r in ours if self._heads.add(*r))
             self.samples.append(Sample(before_ns=before_ns, after_ns=after_ns, new=new))
             self.looked_ns = max(self.looked_ns, before_ns)
-            if new:
+            # What is there already, and comes again, is movement all the same.
+            if ours if known_too else new:
                 self.last_moved_ns = after_ns
 
     def moved(self, at_ns: int) -> None:
-        """Note that something came by a moment, though it may all be known, or nothing of the run."""
+        """Note that something came by a moment, though it may all be known."""
         with self._lock:
             self.last_moved_ns = max(self.last_moved_ns, at_ns)
 

@@ -132,7 +132,6 @@ class TopicSampler(threading.Thread):
             if message.error() is not None:
                 self._timeline.add_error(before_ns, after_ns, str(message.error()))
                 continue
-            self._timeline.moved(after_ns)
             try:
                 feed, sequence = self._decoder.identify(message)
             except UndecodableError:
@@ -142,4 +141,4 @@ class TopicSampler(threading.Thread):
         for feed, sequences in by_feed.items():
             if feed < self._known:
                 ranges += ranges_of(feed, np.array(sequences, dtype=np.uint64))
-        self._timeline.add(before_ns, after_ns, ranges)
+        self._timeline.add(before_ns, after_ns, ranges, known_too=True)

@@ -1,4 +1,4 @@
-"""The sampler of a real topic sees what comes, and that something came though it is known or can't be read."""
+"""The sampler of a real topic sees what comes of the run, and that something came again."""
 
 import json
 import time
@@ -66,16 +66,25 @@ def until(what: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(
-    "value", [trade(12), trade(5), b"no trade at all"], ids=["double", "earlier", "unreadable"]
-)
-def test_what_comes_is_movement_though_nothing_new_can_be_seen(watched: Watched, value: bytes) -> None:
+def test_what_comes_again_is_movement(watched: Watched) -> None:
     watched.send(trade(11), trade(12))
     until(lambda: watched.timeline.heads() == [12])
     moved_ns = watched.timeline.last_moved_ns
-    watched.send(value)
+    watched.send(trade(12))
     until(lambda: watched.timeline.last_moved_ns > moved_ns)
     assert watched.timeline.heads() == [12]
+
+
+def test_what_is_not_of_the_run_is_no_movement(watched: Watched) -> None:
+    watched.send(trade(11), trade(12))
+    until(lambda: watched.timeline.heads() == [12])
+    moved_ns = watched.timeline.last_moved_ns
+    watched.send(trade(5), trade(7).replace(b"BTCUSDT", b"DOGEUSDT"), b"no trade at all")
+    watched.send(trade(13))
+    until(lambda: watched.timeline.heads() == [13])
+    (before, after) = [sample.after_ns for sample in watched.timeline.samples if sample.new][-2:]
+    assert before == moved_ns
+    assert watched.timeline.last_moved_ns == after
 
 
 def test_where_nothing_comes_nothing_moves_however_often_it_looks(watched: Watched) -> None:
