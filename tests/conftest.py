@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from chaosp7.embedded import kafka, provision
 from chaosp7.errors import ProvisionError
@@ -18,6 +19,10 @@ from tests.chaos import PLATFORM
 from tests.clickhouse_process import ClickHouseProcess
 from tests.lite import Lite, lite_platform
 from tests.process import Process
+
+# A busy machine stands still for longer than any example may take.
+settings.register_profile("chaosp7", deadline=None)
+settings.load_profile("chaosp7")
 
 
 @pytest.fixture(scope="session")

@@ -59,19 +59,21 @@ class Proof:
         return self.fresh[-1][0] if self.fresh and self.fresh[-1][1] == self.within[1] else None
 
 
-def prove(looks: Sequence[Look], tolerance_ns: int, begin_ns: int) -> Proof:
-    """Tell what looks prove, from a moment to the last look.
+def prove(looks: Sequence[Look], tolerance_ns: int, begin_ns: int, end_ns: int) -> Proof:
+    """Tell what looks prove of the time between two moments.
 
     Args:
-        looks: of one tier, in the order of their times, at least one; one from before the moment tells
-            what was visible at it.
+        looks: of one tier, in the order of their times. One from before the time tells what was visible
+            as it began, and the two after it what was as it ended: nothing else proves it up to its end.
         tolerance_ns: greatest freshness of a fresh tier.
-        begin_ns: the moment.
+        begin_ns: the first moment.
+        end_ns: the last one.
     """
-    within = (begin_ns, looks[-1].after_ns)
+    within = (begin_ns, end_ns)
     stale = joined((*_too_old(looks, tolerance_ns), *_unreadable(looks)), within)
     stale = [(begin, end) for begin, end in stale if begin < end]
-    failed = (look for look in looks if look.oldest_ns is None and look.after_ns >= begin_ns)
+    # One that failed after the end may have done so because of what happened after it.
+    failed = (look for look in looks if look.oldest_ns is None and begin_ns <= look.after_ns <= end_ns)
     return Proof(
         within=within,
         fresh=joined(_fresh(looks, tolerance_ns), within),
@@ -89,7 +91,7 @@ def _fresh(looks: Sequence[Look], tolerance_ns: int) -> Iterator[Span]:
         fails_next = index + 2 < len(looks) and looks[index + 2].oldest_ns is None
         end_ns = following.before_ns if fails_next else following.after_ns
         yield look.after_ns, min(look.oldest_ns + tolerance_ns, end_ns)
-    last = looks[-1]
+    last = looks[-1]  # it speaks for the moment at which it ended
     if last.oldest_ns is not None and last.oldest_ns + tolerance_ns >= last.after_ns:
         yield last.after_ns, last.after_ns
 

@@ -75,7 +75,8 @@ def measure(
         looks: of the tier, in the order of their times.
         sends: when each message was sent.
         fault_ns: verified start of the fault.
-        end_ns: until when it is measured, at most the load's end; later looks say nothing.
+        end_ns: until when it is measured, at most the load's end; later looks only tell whether the tier
+            was fresh up to it.
         tolerance_ns: greatest freshness of a fresh tier.
         stability_ns: how long it must stay fresh.
         extra_uncertainty_ns: what the reader itself may be late (its reconnecting).
@@ -86,9 +87,9 @@ def measure(
         return TierRecovery(
             Outcome.NOT_MEASURED, None, extra_uncertainty_ns, None, None, nothing, None, None, 0, 0
         )
-    # Those from before the fault tell what was visible at it.
+    # Those from before the fault tell what was visible at it, those from after the end what was at that.
     known = looks[: seen[-1] + 1]
-    proof = prove(known, tolerance_ns, fault_ns)
+    proof = prove(looks[: seen[-1] + 3], tolerance_ns, fault_ns, end_ns)
     measured = _Measured(known, sends, fault_ns, extra_uncertainty_ns, proof)
     outcome, recovery, uncertainty_ns = measured.recovery(stability_ns)
     return TierRecovery(

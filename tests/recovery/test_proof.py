@@ -56,8 +56,7 @@ class Case:
         return measure(looks, SENDS, FAULT_NS, LOAD_NS, self.tolerance_ns, STABILITY_NS)
 
     def truth(self) -> Truth:
-        end_ns = self.samples[-1].after_ns
-        return truth(self.arrivals, SENDS, 0, FAULT_NS, end_ns, self.tolerance_ns, self.unreadable)
+        return truth(self.arrivals, SENDS, 0, FAULT_NS, LOAD_NS, self.tolerance_ns, self.unreadable)
 
 
 def case_of(seed: int) -> Case:
@@ -83,6 +82,15 @@ def case_of(seed: int) -> Case:
         # Long enough that a look falls into it.
         unreadable.append((begin_ns, begin_ns + 2 * (gap_ns + takes_ns) + random.randint(0, 3_000) * MS))
     samples = looked_at(arrivals, unreadable, gap_ns, takes_ns, random.random() < 0.5, random.uniform)
+    way = random.random()
+    if way < 0.2:  # nobody looks any more from some moment on
+        ended_ns = random.randint(5_000, 21_000) * MS
+        samples = [sample for sample in samples if sample.after_ns <= ended_ns]
+    elif way < 0.4:  # a look hangs over the end, and fails: the tier may have gone at any moment of it
+        begin_ns, end_ns = random.randint(15_000, 20_000) * MS, random.randint(20_001, 25_000) * MS
+        samples = [sample for sample in samples if sample.after_ns <= begin_ns]
+        samples.append(Sample(before_ns=begin_ns, after_ns=end_ns, error="timed out"))
+        unreadable.append((random.randint(begin_ns, end_ns), end_ns + 1))
     return Case(arrivals, samples, unreadable, random.choice([20, 200, 1_000, 4_000]) * MS)
 
 
@@ -93,7 +101,7 @@ def looked_at(arrivals, unreadable, gap_ns, takes_ns, counted, uniform) -> list[
     while True:
         before_ns = now_ns + int(uniform(0.2, 1) * gap_ns) + 1
         after_ns = before_ns + int(uniform(0, 1) * takes_ns)
-        if after_ns > LOAD_NS:
+        if before_ns > LOAD_NS + 2 * (gap_ns + takes_ns):
             return samples
         moment_ns = int(uniform(before_ns, after_ns))
         now_ns = after_ns
@@ -138,7 +146,7 @@ def test_the_truth_lies_within_what_is_stated(seed: int) -> None:
     elif found.outcome is Outcome.NEVER_STALE:
         # What may have been missed is told.
         assert really.outage_ns <= found.unproven_ns
-        end_ns = case.samples[-1].after_ns - FAULT_NS
+        end_ns = LOAD_NS - FAULT_NS
         assert not really.outage_ns or (really.recovery_ns or end_ns) <= found.uncertainty_ns
 
 
@@ -176,6 +184,37 @@ def looks(*times: tuple[int, int, int | None]) -> list[Look]:
 @pytest.mark.parametrize(
     ("seen", "tolerance_ns", "begin_ns", "proof"),
     [
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5)), 20, 1, Proof((1, 15), [(2, 9)], [], []),
+            id="after the last look nothing is known",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (14, 17, 12)), 20, 1, Proof((1, 15), [(2, 15)], [], []),
+            id="a look that goes on after the end proves what the one before it showed up to it",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (18, 19, 12)), 8, 1, Proof((1, 15), [(2, 8), (9, 13)], [], []),
+            id="a look after the end shows what may have come before it or not",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (18, 19, 5)), 8, 1,
+            Proof((1, 15), [(2, 8), (9, 13)], [(13, 15)], [(13, 15)]),
+            id="what a look after the end doesn't show wasn't there",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (12, 30, None)), 20, 1, Proof((1, 15), [(2, 8)], [], []),
+            id="a look that fails after the end proves nothing, and takes away what came before it",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (14, 18, 12), (20, 22, None)), 20, 1,
+            Proof((1, 15), [(2, 14)], [], []),
+            id="before a failed look the answer may have been the last one: also where that is after the end",
+        ),
+        pytest.param(
+            looks((0, 1, 0), (4, 6, None), (10, 30, None)), 20, 0,
+            Proof((0, 15), [], [(6, 10)], [(6, 10), (4, 6)]),
+            id="between a failed look and one that fails after the end it was stale",
+        ),
         pytest.param(
             looks((0, 2, 0), (8, 9, 5)), 20, 1, Proof((1, 9), [(2, 9)], [], []),
             id="fresh from the first answer on: the time before it is unproven",
@@ -232,7 +271,7 @@ def looks(*times: tuple[int, int, int | None]) -> list[Look]:
 def test_looks_prove_this_and_no_more(
     seen: list[Look], tolerance_ns: int, begin_ns: int, proof: Proof
 ) -> None:
-    assert prove(seen, tolerance_ns, begin_ns) == proof
+    assert prove(seen, tolerance_ns, begin_ns, proof.within[1]) == proof
 
 
 @pytest.mark.parametrize(

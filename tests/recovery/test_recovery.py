@@ -39,7 +39,7 @@ def looks_at_outage(
 ) -> list[Sample]:
     """Sample a tier that shows nothing new during an outage, and all of it right after."""
     samples, shown, before_ns = [], 0, 0
-    for after_ns in range(interval_ns, LOAD_NS, interval_ns):
+    for after_ns in range(interval_ns, LOAD_NS + 2 * interval_ns, interval_ns):
         visible_until_ns = (
             min(after_ns, start_ns) if start_ns <= after_ns < start_ns + length_ns else after_ns
         )
@@ -246,8 +246,27 @@ def test_a_tier_that_stays_down_was_stale_until_its_last_look_began() -> None:
     found = figures(BEFORE + DOWN)
     assert (found.outcome, found.recovery, found.uncertainty_ns) == (Outcome.NOT_RECOVERED, None, 0)
     assert (found.detection, found.last_stale_ns) == (Figure(20, 0), 50)
-    assert (found.outage, found.unproven_ns) == (Figure(32, 3), 5)
+    # Stale from 120 to 150; from then on to the end, at 290, nobody looked.
+    assert (found.outage, found.unproven_ns) == (Figure(100, 70), 140)
     assert (found.first_new, found.backlog_gone) == (None, None)
+
+
+def test_a_tier_that_nobody_looked_at_up_to_the_end_may_have_been_stale_until_then() -> None:
+    quick = [Look(at, at, at // 10 * 10, (at // 10, 109), (at // 10, 109)) for at in range(85, 281, 5)]
+    found = figures(quick)
+    assert (found.outcome, found.uncertainty_ns, found.unproven_ns) == (Outcome.NEVER_STALE, 190, 10)
+    # The next look hangs beyond the end, and fails.
+    hangs = figures([*quick, *failed((282, 400))])
+    assert (hangs.outcome, hangs.uncertainty_ns, hangs.unproven_ns) == (Outcome.NEVER_STALE, 190, 10)
+    # It succeeds, and what was there at 280 isn't too old by the end.
+    answers = figures([*quick, Look(282, 400, 290, (29, 109), (29, 109))])
+    assert (answers.outcome, answers.uncertainty_ns, answers.unproven_ns) == (Outcome.NEVER_STALE, 0, 0)
+
+
+def test_a_tier_that_recovered_and_then_hangs_up_to_the_end_has_not_recovered() -> None:
+    found = figures([*BEFORE, *DOWN, *UP[:-1], *failed((270, 400))])
+    assert (found.outcome, found.recovery, found.last_stale_ns) == (Outcome.NOT_RECOVERED, None, 50)
+    assert figures([*BEFORE, *DOWN, *UP[:-1]]).outcome is Outcome.NOT_RECOVERED
 
 
 def test_a_tier_that_was_never_seen_stale_tells_until_when_it_may_have_been() -> None:
@@ -324,8 +343,11 @@ def test_the_backlog_is_gone_when_that_of_every_feed_is() -> None:
 def test_what_comes_after_the_end_says_nothing() -> None:
     looks = BEFORE + DOWN + UP
     found = measure(looks, TWO, 100, 160, 30, 5)
-    assert found == measure(BEFORE + DOWN, TWO, 100, 160, 30, 5)
     assert found.outcome is Outcome.NOT_RECOVERED
+    assert (found.looks, found.last_stale_ns, found.first_new) == (2, 50, None)
+    # Only up to when the tier was stale they tell: what the look that began at 170 shows may have come at 150.
+    without = measure(BEFORE + DOWN, TWO, 100, 160, 30, 5)
+    assert found == without
 
 
 def test_the_last_look_before_the_fault_is_all_that_is_needed_of_the_time_before() -> None:
