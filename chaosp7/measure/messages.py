@@ -43,8 +43,8 @@ _UNSTEADY: Final = {
 class Messages:
     """The messages of one test; `begin` makes it.
 
-    A ``with`` block of it ends with the account. Probes see the same run: `probes.sequence` and the
-    others can be called at any time.
+    A ``with`` block of it ends with the account; who wants to judge by it asks for it (`account`), else
+    the budget does. Probes see the same run: `probes.sequence` and the others can be called at any time.
 
     Attributes:
         run: the run; its ``driver`` reaches the platform's services.
@@ -54,6 +54,7 @@ class Messages:
         self.run = run
         self._faults: list[HeldFault] = []
         self._account: Account | None = None
+        self._asked = False
         self._explanation = ""
         self._closed = False
 
@@ -145,8 +146,8 @@ class Messages:
 
     @property
     def accounted(self) -> bool:
-        """Whether somebody has asked for the account and got it."""
-        return self._account is not None
+        """Whether somebody has asked for the account and got it; a ``with`` block's end asks for nothing."""
+        return self._asked
 
     def fault(
         self, name: str, *arguments: object, at_most_s: float = AT_MOST_S, **named: object
@@ -189,14 +190,9 @@ class Messages:
                 moving, a fault wasn't seen to take effect or can't be undone, a safeguard ended the run.
         """
         __tracebackhide__ = True
-        if self._account is None:
-            self._finish()
-            evidence = self.run.judged(_COMPLETED)
-            if evidence.verdict not in _MEASURED:
-                why = "; ".join(evidence.reasons)
-                raise MeasurementError(f"not known what became of the messages ({evidence.verdict}): {why}")
-            self._account = Account(evidence, self.run.accounts())
-        return self._account
+        account = self._made()
+        self._asked = True
+        return account
 
     def close(self, failure: str = "", *, interrupted: bool = False) -> Evidence:
         """Heal, account if nobody has, write evidence and page, leave the platform as it was found.
@@ -243,6 +239,18 @@ class Messages:
             return f"{evidence.verdict}: {'; '.join(evidence.reasons)}"
         return Account(evidence, self.run.accounts()).explained()
 
+    def _made(self) -> Account:
+        """Return the account; nobody need have asked for it."""
+        __tracebackhide__ = True
+        if self._account is None:
+            self._finish()
+            evidence = self.run.judged(_COMPLETED)
+            if evidence.verdict not in _MEASURED:
+                why = "; ".join(evidence.reasons)
+                raise MeasurementError(f"not known what became of the messages ({evidence.verdict}): {why}")
+            self._account = Account(evidence, self.run.accounts())
+        return self._account
+
     def _finish(self) -> None:
         for fault in reversed(self._faults):
             try:
@@ -276,7 +284,8 @@ class Messages:
     ) -> None:
         __tracebackhide__ = True
         if error is None:
-            self.account()
+            # Nobody has looked at it yet: the budget judges all the same.
+            self._made()
 
 
 @contextmanager

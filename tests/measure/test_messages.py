@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from benchmarks.synthetic_evidence import evidence
 from chaosp7.errors import MeasurementError, RunError
 from chaosp7.measure.messages import Messages, measured
 from chaosp7.platform.loader import load
@@ -13,6 +15,9 @@ from chaosp7.run.evidence import Budget
 from chaosp7.run.plan import RunPlan
 from chaosp7.run.run import Run
 from tests.chaos import PLATFORM
+from tests.measure.test_losses import FEEDS, accounts
+
+LOST = {(FEEDS[0], 3), (FEEDS[0], 4)}
 
 
 @pytest.fixture
@@ -61,3 +66,33 @@ def test_there_is_one_run_at_a_time(unbegun: Messages) -> None:
     with pytest.raises(RunError, match="open in this process already"), measured("second"):
         pass
     assert current_run() is unbegun.run
+
+
+@pytest.fixture
+def lossy(unbegun: Messages, monkeypatch: pytest.MonkeyPatch) -> Messages:
+    """Messages of a run that measured everything and lost two."""
+    made = accounts([set(), LOST, LOST], LOST, LOST, set())
+    found = evidence(lost=2)
+    tiers = [replace(report, tier=tier) for report, tier in zip(found.tiers[1:4], made.tiers, strict=True)]
+    told = replace(found, tiers=tiers)
+    assert told.verdict == "deviated"
+    for name, answer in (("finish", None), ("judged", told), ("conclude", told), ("accounts", made)):
+        monkeypatch.setattr(unbegun.run, name, lambda *_, answer=answer: answer)
+    monkeypatch.setattr("chaosp7.measure.messages.write_page", lambda _: None)
+    return unbegun
+
+
+def test_the_end_of_a_block_is_nobody_who_asks(lossy: Messages) -> None:
+    with lossy:
+        pass
+    assert not lossy.accounted
+    with pytest.raises(AssertionError, match=r"^deviated: (?s:.*)binance BTC/USDT 3-4, sent"):
+        lossy.close()
+
+
+def test_who_has_asked_for_the_account_judges_by_it(lossy: Messages) -> None:
+    with lossy:
+        pass
+    assert lossy.account().lost == 2
+    assert lossy.accounted
+    assert lossy.close().verdict == "deviated"
