@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from chaoslib.exceptions import ActivityFailed
 
-from chaosp7.account.classes import TierAccount
-from chaosp7.account.sets import total
 from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError
+from chaosp7.measure.touched import nameless_candles, unmeasured, wrong_at, wrong_of
 from chaosp7.run.current import current_run
 from chaosp7.run.evidence import RecoveryReport
 from chaosp7.run.in_time import in_time
@@ -43,7 +42,10 @@ def recovered_within(budget_s: float) -> bool:
 
 
 def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
-    """Return whether no fault touched some exchanges: none went stale or lost anything, at any tier.
+    """Return whether no fault touched some exchanges: no feed of theirs went stale, and nothing is wrong.
+
+    At no tier is any message of theirs lost, late, corrupted, duplicated or reordered, or there without
+    having been sent, and every candle of theirs is right, whatever made it wrong.
 
     Before the method there is nothing that could have touched them: that is True.
 
@@ -51,7 +53,8 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
         exchanges: names of exchanges.
 
     Raises:
-        ActivityFailed: if one isn't the platform's, or it can't be measured.
+        ActivityFailed: if one isn't the platform's, or it can't be measured: a tier's recovery wasn't, or
+            candles are wrong of which nobody knows the exchange.
     """
     try:
         run = current_run()
@@ -63,23 +66,17 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
             return True
         accounts = run.accounts()
         recovery = run.recovery_of(exchanges)
-        stale = _stale(recovery)
+        doubts = [*unmeasured(run.faults, recovery, accounts.tiers), *nameless_candles(accounts)]
+        return _untouched(run, exchanges, recovery, wrong_of(accounts, exchanges), doubts)
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
-    lost = [
-        f"{len(missing):,} of {feed} lost at {name}"
-        for name, account in accounts.tiers.items()
-        if isinstance(account, TierAccount)
-        for feed, missing in account.lost.items()
-        if feed.exchange in exchanges
-    ]
-    for found in (*stale, *lost):
-        logger.warning("%s: %s", ", ".join(exchanges), found)
-    return _measured(run) and not stale and not lost
 
 
 def tiers_unaffected(tiers: Sequence[str]) -> bool:
-    """Return whether no fault touched some tiers: none of them went stale or lost anything.
+    """Return whether no fault touched some tiers: none of them went stale, and nothing is wrong there.
+
+    No message is lost there (here or at a tier before), late, corrupted, duplicated or reordered, or there
+    without having been sent, and every candle is right.
 
     Before the method there is nothing that could have touched them: that is True.
 
@@ -87,7 +84,7 @@ def tiers_unaffected(tiers: Sequence[str]) -> bool:
         tiers: names of tiers.
 
     Raises:
-        ActivityFailed: if one isn't the platform's, or it can't be measured.
+        ActivityFailed: if one isn't the platform's, or it can't be measured: its recovery wasn't, say.
     """
     try:
         run = current_run()
@@ -96,27 +93,41 @@ def tiers_unaffected(tiers: Sequence[str]) -> bool:
         if not run.finished:
             return True
         accounts = run.accounts()
+        wrong = [words for name in tiers for words in wrong_at(accounts, name)]
         recovery = [report for report in run.recovery if report.tier in tiers]
-        stale = _stale(recovery)
-        lost = [f"{total(found):,} lost at {name}" for name in tiers if (found := accounts.lost(name))]
+        return _untouched(run, tiers, recovery, wrong, unmeasured(run.faults, recovery, tiers))
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
-    for found_ in (*stale, *lost):
-        logger.warning("%s", found_)
-    return _measured(run) and not stale and not lost
 
 
-def _stale(recovery: Sequence[RecoveryReport]) -> list[str]:
-    """Return which tiers went stale, in words.
+def _untouched(
+    run: Run,
+    who: Sequence[str],
+    recovery: Sequence[RecoveryReport],
+    wrong: Sequence[str],
+    doubts: Sequence[str],
+) -> bool:
+    """Return whether every fault was seen to take effect, and nothing went stale or wrong.
+
+    Args:
+        run: it has finished.
+        who: exchanges or tiers.
+        recovery: theirs.
+        wrong: what is, in words.
+        doubts: what may be wrong, in words.
 
     Raises:
-        MeasurementError: if none was seen to, but one may have been.
+        MeasurementError: if nothing is known to have been touched, but something may have been.
     """
-    stale = [f"{report.tier} {report.outcome}" for report in recovery if report.outcome != "never-stale"]
-    if not stale and (doubts := unseen_for_long(recovery)):
-        raise MeasurementError(f"not known whether they were unaffected: {'; '.join(doubts)}")
-    return stale
-
-
-def _measured(run: Run) -> bool:
+    stale = [
+        f"{report.tier} {report.outcome}"
+        for report in recovery
+        if report.outcome not in ("never-stale", "not-measured")
+    ]
+    for words in (*stale, *wrong):
+        logger.warning("%s: %s", ", ".join(who), words)
+    if stale or wrong:
+        return False
+    if unknown := [*unseen_for_long(recovery), *doubts]:
+        raise MeasurementError(f"not known whether {', '.join(who)} were unaffected: {'; '.join(unknown)}")
     return bool(run.faults) and all(fault.verified_start_ns is not None for fault in run.faults)

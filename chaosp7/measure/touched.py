@@ -1,0 +1,96 @@
+"""What is wrong with a tier, or with the messages of some exchanges, and what nobody can tell. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from chaosp7.account.classes import Counts, TierAccount
+from chaosp7.account.gold import GoldAccount
+from chaosp7.run.accounting import Accounts
+from chaosp7.run.evidence import FaultRecord, RecoveryReport
+
+__all__ = ["nameless_candles", "unmeasured", "wrong_at", "wrong_of"]
+
+_WRONG: Final = ("lost", "late", "corrupted", "duplicated", "reordered", "unexpected")
+
+
+def wrong_at(accounts: Accounts, tier: str) -> list[str]:
+    """Return what is wrong with a tier, in words; nothing if all is well.
+
+    What a tier before it lost is missing here as well. Of a tier of candles those of earlier runs count too.
+
+    Args:
+        accounts: the final ones.
+        tier: its name.
+    """
+    account = accounts.tiers[tier]
+    found = [f"{words} at {tier}" for words in _counted(account.counts)]
+    if isinstance(account, GoldAccount):
+        wrong = max(window.wrong_candles for window in account.windows)
+        found += [f"wrong candles at {tier}: {wrong:,}"] if wrong else []
+    return found
+
+
+def wrong_of(accounts: Accounts, exchanges: Collection[str]) -> list[str]:
+    """Return what is wrong with some exchanges' messages and candles at any tier, in words.
+
+    A candle that is wrong counts whatever made it so: a tier before it too. See `nameless_candles`.
+
+    Args:
+        accounts: the final ones.
+        exchanges: their names.
+    """
+    found: list[str] = []
+    for name, account in accounts.tiers.items():
+        if isinstance(account, TierAccount):
+            for feed in dict.fromkeys((*account.bounds, *account.unexpected)):
+                if feed.exchange in exchanges:
+                    found += (f"{words} of {feed} at {name}" for words in _counted(account.counts_of(feed)))
+            continue
+        for window in account.windows:
+            wrong = [finding for finding in window.findings if finding.key.feed.exchange in exchanges]
+            found += [f"wrong candles of {window.window_s} s at {name}: {len(wrong)}"] if wrong else []
+    return found
+
+
+def nameless_candles(accounts: Accounts) -> list[str]:
+    """Return in words what is wrong with candles of nobody knows which exchange.
+
+    Only the first wrong ones are kept by name, and of what came late only the number is known.
+
+    Args:
+        accounts: the final ones.
+    """
+    found = []
+    for name, account in accounts.tiers.items():
+        for window in account.windows if isinstance(account, GoldAccount) else ():
+            if rest := window.wrong_candles - len(window.findings):
+                found.append(f"more wrong candles of {window.window_s} s at {name} than have names: {rest:,}")
+            if window.late:
+                found.append(f"{window.late:,} late in the candles of {window.window_s} s at {name}")
+    return found
+
+
+def unmeasured(
+    faults: Iterable[FaultRecord], recovery: Iterable[RecoveryReport], tiers: Iterable[str]
+) -> list[str]:
+    """Return in words from which fault the recovery of a tier isn't known.
+
+    Args:
+        faults: the run's; of one that wasn't seen to take effect there is nothing to measure.
+        recovery: what was measured.
+        tiers: whose.
+    """
+    known = {(report.fault, report.tier) for report in recovery if report.outcome != "not-measured"}
+    seen = [(index, fault) for index, fault in enumerate(faults) if fault.verified_start_ns is not None]
+    return [
+        f"{tier}: recovery from {fault.kind} {fault.target} wasn't measured"
+        for tier in tiers
+        for index, fault in seen
+        if (index, tier) not in known
+    ]
+
+
+def _counted(counts: Counts) -> Iterator[str]:
+    return (f"{count:,} {kind}" for kind in _WRONG if (count := getattr(counts, kind)))
