@@ -5,7 +5,9 @@ are final. The worst tier counts where none is named. Under pytest a comparison 
 ``assert lost_messages() == 0``, says which messages are lost.
 """
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from chaoslib.exceptions import ActivityFailed
 
@@ -13,7 +15,9 @@ from chaosp7.account.sets import total, union
 from chaosp7.errors import ChaosP7Error
 from chaosp7.measure.count import Count
 from chaosp7.measure.fate import why
+from chaosp7.run.accounting import Accounts
 from chaosp7.run.current import current_run
+from chaosp7.run.evidence import ClockAnchor
 from chaosp7.run.outage import outages, outside
 
 __all__ = [
@@ -26,9 +30,14 @@ __all__ = [
     "unexpected_messages",
 ]
 
+#: What wasn't there when the drain was over.
+_MISSING: Final = ("lost", "late")
+
 
 def lost_messages(tier: str = "") -> int:
-    """Return how many messages are lost, whatever lost them.
+    """Return how many messages are lost or late, whatever lost them.
+
+    What was late wasn't there when the drain was over: as in a budget's ``lost``, it counts.
 
     Args:
         tier: at this tier; empty: at the worst one.
@@ -36,11 +45,11 @@ def lost_messages(tier: str = "") -> int:
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    return _count("lost", tier)
+    return _count(tier, *_MISSING)
 
 
 def lost_acknowledged_messages(tier: str = "") -> int:
-    """Return how many messages are lost that the broker had confirmed: that is never allowed.
+    """Return how many messages are lost or late that the broker had confirmed: that is never allowed.
 
     Left out is what no feed handler ever received, and what one had received when it crashed and
     the broker never confirmed: an exchange doesn't send again, so a handler's crash always costs
@@ -52,7 +61,7 @@ def lost_acknowledged_messages(tier: str = "") -> int:
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    lost = _count("lost", tier)
+    lost = _count(tier, *_MISSING)
     if not lost:
         return 0
     causes = current_run().accounts().attribution.counts()
@@ -68,7 +77,7 @@ def duplicated_messages(tier: str = "") -> int:
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    return _count("duplicated", tier)
+    return _count(tier, "duplicated")
 
 
 def corrupted_messages(tier: str = "") -> int:
@@ -80,7 +89,7 @@ def corrupted_messages(tier: str = "") -> int:
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    return _count("corrupted", tier)
+    return _count(tier, "corrupted")
 
 
 def reordered_messages(tier: str = "") -> int:
@@ -92,7 +101,7 @@ def reordered_messages(tier: str = "") -> int:
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    return _count("reordered", tier)
+    return _count(tier, "reordered")
 
 
 def unexpected_messages(tier: str = "") -> int:
@@ -104,7 +113,7 @@ def unexpected_messages(tier: str = "") -> int:
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    return _count("unexpected", tier)
+    return _count(tier, "unexpected")
 
 
 def source_loss_outside_outages() -> int:
@@ -129,7 +138,7 @@ def source_loss_outside_outages() -> int:
         raise ActivityFailed(str(error)) from error
 
 
-def _count(kind: str, tier: str) -> int:
+def _count(tier: str, *kinds: str) -> int:
     try:
         run = current_run()
         if tier:
@@ -137,7 +146,16 @@ def _count(kind: str, tier: str) -> int:
         accounts = run.accounts()
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
-    counts = {name: int(getattr(accounts.tiers[name].counts, kind)) for name in accounts.tiers}
+    counts = {
+        name: sum(int(getattr(account.counts, kind)) for kind in kinds)
+        for name, account in accounts.tiers.items()
+    }
     # The first of the worst: the tiers after it inherit its losses.
     worst = tier or max(counts, key=lambda name: counts[name])
-    return Count(counts[worst], partial(why, accounts, worst, kind, run.clock))
+    return Count(counts[worst], partial(_why, accounts, worst, kinds, run.clock))
+
+
+def _why(accounts: Accounts, tier: str, kinds: Sequence[str], clock: ClockAnchor) -> str:
+    """Return which messages they are: of each kind that there is, or that there is none of the first."""
+    found = [kind for kind in kinds if getattr(accounts.tiers[tier].counts, kind)] or kinds[:1]
+    return "\n".join(why(accounts, tier, kind, clock) for kind in found)
