@@ -32,7 +32,8 @@ def broken_commits() -> int:
     so, as the embedded offload's do).
 
     Raises:
-        ActivityFailed: if the platform has no Iceberg tier, or it can't be read.
+        ActivityFailed: if the platform has no Iceberg tier, it can't be read, or snapshots of the run have
+            been expired.
     """
     with _iceberg() as tables:
         # PyIceberg is an extra, and takes a second to load.
@@ -70,10 +71,11 @@ def watermarks_ahead_of_data() -> int:
     What is behind the watermark is never offloaded again: it would be lost.
 
     Raises:
-        ActivityFailed: if the platform has no Iceberg tier or no offload, or they can't be read.
+        ActivityFailed: if the platform has no Iceberg tier or no offload, or they can't be read, or what a
+            watermark stands for may have been in snapshots that are expired.
     """
     with _iceberg() as tables:
-        from chaosp7.platform.iceberg_history import commits  # noqa: PLC0415  # as above
+        from chaosp7.platform.iceberg_history import commits, expired  # noqa: PLC0415  # as above
 
         # Before the tables are opened: a commit in between is no watermark ahead of its data.
         told = next((look.watermarks for look in reversed(_watch().looks) if look.watermarks), None)
@@ -85,6 +87,10 @@ def watermarks_ahead_of_data() -> int:
             if name not in told:
                 raise MeasurementError(f"{tier}: the offload tells no watermark of {name}: {', '.join(told)}")
             held = max((commit.to for commit in commits(table) if commit.to is not None), default=0)
+            if told[name] > held and expired(table):
+                raise MeasurementError(
+                    f"{tier}: the watermark is {told[name]}, the commits that aren't expired hold {held}"
+                )
             if told[name] > held:
                 logger.warning("%s: the watermark is %d, its commits hold %d", tier, told[name], held)
                 ahead += 1
@@ -138,6 +144,7 @@ def offload_resumed_within(budget_s: float) -> bool:
 def _iceberg() -> "Iterator[Iterator[tuple[str, Table, int]]]":
     """Give the Iceberg tiers' tables, and the number of the commit where the run began.
 
+    It is 0 in a table that was made anew since, whose commits are all the run's.
     Each table is as it is when it comes to its turn: after whatever was asked before.
     """
     try:
@@ -147,8 +154,9 @@ def _iceberg() -> "Iterator[Iterator[tuple[str, Table, int]]]":
         from chaosp7.platform.iceberg import open_catalog, opened  # noqa: PLC0415  # an extra, and slow
 
         yield (
-            (tier, opened(open_catalog(start.source.catalog), start.source.table), start.number)
+            (tier, table, start.number_in(table))
             for tier, start in run.icebergs.items()
+            for table in [opened(open_catalog(start.source.catalog), start.source.table)]
         )
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error

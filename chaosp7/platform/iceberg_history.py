@@ -17,7 +17,7 @@ from pyiceberg.table.snapshots import Snapshot
 from chaosp7.errors import ReaderError
 from chaosp7.platform.iceberg import reading
 
-__all__ = ["AFTER", "TO", "Commit", "broken", "commits", "orphans"]
+__all__ = ["AFTER", "TO", "Commit", "broken", "commits", "expired", "orphans"]
 
 #: In the summary of a commit of the embedded offload: it holds the batches after this one ...
 AFTER: Final = "offload.watermark-from"
@@ -51,11 +51,30 @@ class Commit:
 def commits(table: Table, since: int = 0) -> list[Commit]:
     """Return the commits that led to a table's current snapshot, the oldest first.
 
+    Those whose snapshots have been expired aren't among them, nor any before these; see `expired`.
+
     Args:
         table: as it was loaded.
         since: leave out those up to this sequence number.
     """
     return [_commit(snapshot) for snapshot in _branch(table, since)]
+
+
+def expired(table: Table, since: int = 0) -> bool:
+    """Return whether the commit before the oldest one of `commits` has been expired.
+
+    Args:
+        table: as it was loaded.
+        since: as of `commits`.
+    """
+    oldest = next(iter(_branch(table, since)), None)
+    if oldest is None:
+        return False
+    if oldest.parent_snapshot_id is not None:
+        return table.snapshot_by_id(oldest.parent_snapshot_id) is None
+    # Whoever expires with PyIceberg takes it from its child as well. The table's first commit has none.
+    before = (oldest.sequence_number or 0) - 1
+    return before > 0 and before not in {snapshot.sequence_number for snapshot in table.metadata.snapshots}
 
 
 def broken(table: Table, since: int = 0) -> list[str]:
@@ -69,8 +88,10 @@ def broken(table: Table, since: int = 0) -> list[str]:
         since: leave out commits up to this sequence number.
 
     Raises:
-        ReaderError: if the manifests can't be read.
+        ReaderError: if the manifests can't be read, or a commit's snapshot has been expired: of one that is
+            asked for, or of the one before them where the first says which batch it begins after.
     """
+    _refuse_expired(table, since)
     found = []
     for snapshot in _branch(table, since):
         commit = _commit(snapshot)
@@ -127,6 +148,18 @@ def orphans(table: Table, older_than_s: float, now_s: float) -> list[str]:
             if info.type is FileType.File
             and info.path not in needed
             and now_s - info.mtime.timestamp() > older_than_s
+        )
+
+
+def _refuse_expired(table: Table, since: int) -> None:
+    if not expired(table, since):
+        return
+    first = commits(table, since)[0]
+    if first.number > since + 1 or first.after is not None:
+        name = ".".join(table.name())
+        raise ReaderError(
+            f"Iceberg table {name}: the snapshots before commit {first.number} have been expired: "
+            f"whether all commits after {since} are whole can't be told"
         )
 
 

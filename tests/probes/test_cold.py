@@ -107,6 +107,33 @@ def test_what_is_broken_or_left_behind_is_counted(watched: Watched) -> None:
     assert cold.orphan_files(older_than_s=60) == 0
 
 
+def test_of_a_table_made_anew_in_the_run_every_commit_is_checked(watched: Watched) -> None:
+    for to in (1, 2, 3):
+        watched.append(3, to - 1, to)
+    watched.run.icebergs = {"cold": watched.table.start()}
+    watched.table.make_anew()
+    watched.append(3, 0, 4)
+    watched.append(3, 4, 5)
+    assert cold.broken_commits() == 0
+    table = iceberg.opened(iceberg.open_catalog(watched.table.source.catalog), "cold.trades")
+    Path(iceberg.data_files_after(table, 0)[0].file_path.removeprefix("file://")).unlink()
+    assert cold.broken_commits() == 1
+
+
+def test_what_has_been_expired_is_neither_whole_nor_broken(watched: Watched) -> None:
+    watched.append(3, 0, 7)
+    first = watched.table.table.current_snapshot()
+    assert first is not None
+    watched.table.append(np.zeros(3, dtype=RECORD), FEEDS)  # somebody else's: it tells no batches
+    watched.tells(trades=7)
+    assert (cold.broken_commits(), cold.watermarks_ahead_of_data()) == (0, 0)
+    watched.table.table.maintenance.expire_snapshots().by_id(first.snapshot_id).commit()
+    with pytest.raises(ActivityFailed, match="the snapshots before commit 2 have been expired"):
+        cold.broken_commits()
+    with pytest.raises(ActivityFailed, match="the watermark is 7, the commits that aren't expired hold 0"):
+        cold.watermarks_ahead_of_data()
+
+
 @pytest.mark.parametrize("probe", [cold.broken_commits, cold.orphan_files, cold.watermarks_ahead_of_data])
 def test_a_platform_without_a_cold_tier_can_not_be_asked(watched: Watched, probe: Callable[[], int]) -> None:
     watched.run.icebergs = {}
