@@ -9,10 +9,11 @@ to within 3 s, by its answers. What isn't surely within a time counts as outside
 import logging
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from chaoslib.exceptions import ActivityFailed
 
-from chaosp7.errors import ChaosP7Error, MeasurementError, RunError
+from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError, RunError
 from chaosp7.platform.model import Part
 from chaosp7.run.current import current_run
 from chaosp7.run.evidence import ClockAnchor
@@ -22,6 +23,12 @@ from chaosp7.run.prefect_api import PrefectApi
 __all__ = ["failed_flow_runs", "flow_completed_within", "flow_failed_loudly", "flow_runs_in"]
 
 logger = logging.getLogger("chaostoolkit")
+
+#: Prefect's states of what is a run: one that only waits for its schedule or a slot isn't one yet.
+_STATES: Final = (
+    "Completed", "Cached", "RolledBack", "Failed", "TimedOut", "Crashed", "Cancelled", "Cancelling",
+    "Pending", "Running", "Retrying", "AwaitingRetry", "Paused", "Suspended",
+)  # fmt: skip
 
 
 def flow_failed_loudly(flow: str = "", api: str = "") -> bool:
@@ -79,14 +86,20 @@ def flow_runs_in(state: str, flow: str = "", api: str = "") -> int:
     """Return how many runs of the flow have ended in a state since the load began, or are in it.
 
     Args:
-        state: as Prefect shows it: ``Completed``, ``Failed``, ``Crashed``, ``TimedOut``, ``Running``, ...
+        state: as Prefect shows it, in whatever case: ``Completed``, ``Failed``, ``Crashed``, ``TimedOut``,
+            ``Running``, ...; or a name of the flow's own that some run has.
         flow: name of the flow at Prefect; empty: any.
         api: URL of Prefect's API, ``http://host:port/api``; empty: the platform's own.
 
     Raises:
-        ActivityFailed: if Prefect wasn't seen, or after the method no run of the flow.
+        ActivityFailed: if Prefect has no such state of a run, or wasn't seen, or after the method no run of
+            the flow.
     """
-    return sum(run.state.name == state for run in _seen(flow, api).runs)
+    names = [run.state.name.casefold() for run in _seen(flow, api).runs]
+    if state.casefold() not in {*map(str.casefold, _STATES), *names}:
+        error = ConfigError(f"unknown state of a run {state!r}; there are: {', '.join(_STATES)}")
+        raise ActivityFailed(str(error)) from error
+    return names.count(state.casefold())
 
 
 def failed_flow_runs(flow: str = "", api: str = "") -> int:
