@@ -89,7 +89,7 @@ def measure(
         )
     # Those from before the fault tell what was visible at it, those from after the end what was at that.
     known = looks[: seen[-1] + 1]
-    proof = prove(looks[: seen[-1] + 3], tolerance_ns, fault_ns, end_ns)
+    proof = prove(looks, tolerance_ns, fault_ns, end_ns)
     measured = _Measured(known, sends, fault_ns, extra_uncertainty_ns, proof)
     outcome, recovery, uncertainty_ns = measured.recovery(stability_ns)
     return TierRecovery(
