@@ -63,16 +63,16 @@ def prove(looks: Sequence[Look], tolerance_ns: int, begin_ns: int, end_ns: int) 
     """Tell what looks prove of the time between two moments.
 
     Args:
-        looks: of one tier, in the order of their times. One from before the time tells what was visible
-            as it began, and the two after it what was as it ended: nothing else proves it up to its end.
+        looks: of one tier, in the order of their times. Those from before the time tell what was visible
+            as it began; of those that go beyond its end only what they say of the time itself is taken.
         tolerance_ns: greatest freshness of a fresh tier.
         begin_ns: the first moment.
         end_ns: the last one.
     """
     within = (begin_ns, end_ns)
+    looks = list(_telling(looks, tolerance_ns, end_ns))
     stale = joined((*_too_old(looks, tolerance_ns), *_unreadable(looks)), within)
     stale = [(begin, end) for begin, end in stale if begin < end]
-    # One that failed after the end may have done so because of what happened after it.
     failed = (look for look in looks if look.oldest_ns is None and begin_ns <= look.after_ns <= end_ns)
     return Proof(
         within=within,
@@ -80,6 +80,28 @@ def prove(looks: Sequence[Look], tolerance_ns: int, begin_ns: int, end_ns: int) 
         stale=stale,
         witnesses=[*stale, *((max(look.before_ns, begin_ns), look.after_ns) for look in failed)],
     )
+
+
+def _telling(looks: Sequence[Look], tolerance_ns: int, end_ns: int) -> Iterator[Look]:
+    """Yield the looks that say something of the time up to an end.
+
+    What is amiss after the end may have come after it: as a rule the next fault begins there. So a look
+    that fails then takes nothing away from what the one before it proves up to the end, and one that began
+    then and shows less doesn't either.
+    """
+    shown_ns: int | None = None  # by the look before; None: there is none, or it failed
+    for look in looks:
+        if look.before_ns >= end_ns:
+            if look.oldest_ns is None:
+                continue
+            if shown_ns is None or look.oldest_ns >= shown_ns:
+                yield look
+            return
+        proven = shown_ns is not None and shown_ns + tolerance_ns >= end_ns
+        if look.oldest_ns is None and look.after_ns > end_ns and proven:
+            continue
+        yield look
+        shown_ns = look.oldest_ns
 
 
 def _fresh(looks: Sequence[Look], tolerance_ns: int) -> Iterator[Span]:
@@ -91,9 +113,8 @@ def _fresh(looks: Sequence[Look], tolerance_ns: int) -> Iterator[Span]:
         fails_next = index + 2 < len(looks) and looks[index + 2].oldest_ns is None
         end_ns = following.before_ns if fails_next else following.after_ns
         yield look.after_ns, min(look.oldest_ns + tolerance_ns, end_ns)
-    last = looks[-1]  # it speaks for the moment at which it ended
-    if last.oldest_ns is not None and last.oldest_ns + tolerance_ns >= last.after_ns:
-        yield last.after_ns, last.after_ns
+    if looks and looks[-1].oldest_ns is not None:
+        yield looks[-1].after_ns, looks[-1].oldest_ns + tolerance_ns
 
 
 def _too_old(looks: Sequence[Look], tolerance_ns: int) -> Iterator[Span]:

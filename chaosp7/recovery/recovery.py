@@ -23,11 +23,13 @@ class Outcome(StrEnum):
 
     RECOVERED = "recovered"
     NEVER_STALE = "never-stale"
-    """No look shows that it was stale; `TierRecovery.unproven_ns` tells for how long it may have been."""
+    """No look shows that it was stale, and it was fresh at the end; `TierRecovery.unproven_ns` tells for how
+    long it may have been stale in between."""
     NOT_RECOVERED = "not-recovered"
-    """Still stale, or fresh for less than the stability window, when the load ended."""
+    """It was stale, and isn't known to have been fresh for the stability window when the load ended."""
     NOT_MEASURED = "not-measured"
-    """There is no look after the fault's start: nothing is known."""
+    """No look shows that it was stale, and none that it was fresh at the end: it may have become stale at
+    any moment, and for however long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class TierRecovery:
     Attributes:
         outcome: what came of it.
         recovery: first moment from which it was fresh and stayed so; None unless recovered.
-        uncertainty_ns: of `recovery`. Never stale: up to when it may have been stale unseen.
+        uncertainty_ns: of `recovery`. Never stale: up to when it may have been stale unseen; not measured:
+            the end, and nobody knows of later.
         detection: first moment at which it was stale.
         last_stale_ns: it is known to have been stale at this moment or after it.
         outage: total time stale.
@@ -45,7 +48,7 @@ class TierRecovery:
             everything before it.
         backlog_gone: first moment at which everything sent before `recovery` was visible.
         unproven_ns: for how long nothing is known; a part of the uncertainty of `outage`.
-        looks: how many this rests on.
+        looks: how many this rests on, from the fault's start on.
     """
 
     outcome: Outcome
@@ -75,21 +78,21 @@ def measure(
         looks: of the tier, in the order of their times.
         sends: when each message was sent.
         fault_ns: verified start of the fault.
-        end_ns: until when it is measured, at most the load's end; later looks only tell whether the tier
-            was fresh up to it.
+        end_ns: until when it is measured, at most the load's end; looks that end later only help to tell
+            whether the tier was fresh up to it.
         tolerance_ns: greatest freshness of a fresh tier.
         stability_ns: how long it must stay fresh.
         extra_uncertainty_ns: what the reader itself may be late (its reconnecting).
     """
-    seen = [i for i, look in enumerate(looks) if fault_ns <= look.after_ns <= end_ns]
+    seen = sum(look.after_ns >= fault_ns and look.before_ns <= end_ns for look in looks)
     if not seen:
         nothing = Figure(0, extra_uncertainty_ns)
         return TierRecovery(
             Outcome.NOT_MEASURED, None, extra_uncertainty_ns, None, None, nothing, None, None, 0, 0
         )
-    # Those from before the fault tell what was visible at it, those from after the end what was at that.
-    known = looks[: seen[-1] + 1]
     proof = prove(looks, tolerance_ns, fault_ns, end_ns)
+    # Those from before the fault tell what was visible at it.
+    known = [look for look in looks if look.after_ns <= end_ns]
     measured = _Measured(known, sends, fault_ns, extra_uncertainty_ns, proof)
     outcome, recovery, uncertainty_ns = measured.recovery(stability_ns)
     return TierRecovery(
@@ -102,7 +105,7 @@ def measure(
         first_new=measured.first_new(),
         backlog_gone=measured.backlog_gone() if recovery is not None else None,
         unproven_ns=proof.unproven_ns,
-        looks=len(seen),
+        looks=seen,
     )
 
 
@@ -121,8 +124,10 @@ class _Measured:
         proof = self.proof
         high_ns = proof.fresh_for_good_from_ns
         if not proof.witnesses:
-            until_ns = proof.within[1] if high_ns is None else high_ns
-            return Outcome.NEVER_STALE, None, until_ns - self.fault_ns + self.extra_ns
+            outcome, until_ns = Outcome.NEVER_STALE, high_ns
+            if until_ns is None:
+                outcome, until_ns = Outcome.NOT_MEASURED, proof.within[1]
+            return outcome, None, until_ns - self.fault_ns + self.extra_ns
         if high_ns is None:
             return Outcome.NOT_RECOVERED, None, self.extra_ns
         low_ns, _ = self._bounds()

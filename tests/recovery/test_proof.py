@@ -56,7 +56,25 @@ class Case:
         return measure(looks, SENDS, FAULT_NS, LOAD_NS, self.tolerance_ns, STABILITY_NS)
 
     def truth(self) -> Truth:
-        return truth(self.arrivals, SENDS, 0, FAULT_NS, LOAD_NS, self.tolerance_ns, self.unreadable)
+        unreadable = [stretch for stretch in self.unreadable if self.is_told(*stretch)]
+        return truth(self.arrivals, SENDS, 0, FAULT_NS, LOAD_NS, self.tolerance_ns, unreadable)
+
+    def is_told(self, begin_ns: int, end_ns: int) -> bool:
+        """Tell whether a look can show that the tier couldn't be read.
+
+        One that fails after the load's end can't while what was shown before it is young: the tier may
+        have gone later.
+        """
+        shown_ns: int | None = None
+        for look in replay(self.samples, SENDS, {}, 0):
+            if look.before_ns >= LOAD_NS:
+                return False
+            young = shown_ns is not None and shown_ns + self.tolerance_ns >= LOAD_NS
+            failed = look.oldest_ns is None and not (look.after_ns > LOAD_NS and young)
+            if failed and look.before_ns < end_ns and look.after_ns >= begin_ns:
+                return True
+            shown_ns = look.oldest_ns
+        return False
 
 
 def case_of(seed: int) -> Case:
@@ -91,6 +109,12 @@ def case_of(seed: int) -> Case:
         samples = [sample for sample in samples if sample.after_ns <= begin_ns]
         samples.append(Sample(before_ns=begin_ns, after_ns=end_ns, error="timed out"))
         unreadable.append((random.randint(begin_ns, end_ns), end_ns + 1))
+    elif way < 0.6:  # the next fault makes it unreadable, at about the end
+        # A look succeeds in between: failed looks in a row are one stretch.
+        least_ns = max((end_ns + 2 * (gap_ns + takes_ns) for _, end_ns in unreadable), default=0)
+        begin_ns = max(least_ns, random.randint(19_500, 20_500) * MS)
+        unreadable.append((begin_ns, begin_ns + 60_000 * MS))
+        samples = looked_at(arrivals, unreadable, gap_ns, takes_ns, random.random() < 0.5, random.uniform)
     return Case(arrivals, samples, unreadable, random.choice([20, 200, 1_000, 4_000]) * MS)
 
 
@@ -146,13 +170,20 @@ def test_the_truth_lies_within_what_is_stated(seed: int) -> None:
     elif found.outcome is Outcome.NEVER_STALE:
         # What may have been missed is told.
         assert really.outage_ns <= found.unproven_ns
-        end_ns = LOAD_NS - FAULT_NS
-        assert not really.outage_ns or (really.recovery_ns or end_ns) <= found.uncertainty_ns
+        assert not really.outage_ns or (really.recovery_ns or LOAD_NS) <= found.uncertainty_ns
+    elif found.outcome is Outcome.NOT_MEASURED:
+        assert really.outage_ns <= found.unproven_ns
 
 
 @settings(max_examples=60, deadline=None)
-@given(batch_ms=st.integers(1, 1_000), gap_ms=st.integers(50, 1_500))
-def test_looks_in_time_prove_a_fresh_tier_to_be_fresh_without_a_break(batch_ms: int, gap_ms: int) -> None:
+@given(
+    batch_ms=st.integers(1, 1_000),
+    gap_ms=st.integers(50, 1_500),
+    afterwards=st.sampled_from(["goes on", "fails", "fails, beginning before", "nothing"]),
+)
+def test_looks_in_time_prove_a_fresh_tier_to_be_fresh_without_a_break(
+    batch_ms: int, gap_ms: int, afterwards: str
+) -> None:
     batch_ns, gap_ns = batch_ms * MS, gap_ms * MS
     arrivals = [
         Arrival(at_ns, feed, at_ns // every_ns + 1)
@@ -160,6 +191,13 @@ def test_looks_in_time_prove_a_fresh_tier_to_be_fresh_without_a_break(batch_ms: 
         for feed, every_ns in enumerate(EVERY_NS)
     ]
     samples = looked_at(arrivals, [], gap_ns, 0, False, lambda _, high: high)
+    # Whatever the next fault does that begins at the end: it takes nothing away from the time before it.
+    if afterwards != "goes on":
+        samples = [sample for sample in samples if sample.after_ns <= LOAD_NS]
+    begins_ns = samples[-1].after_ns if afterwards == "fails, beginning before" else LOAD_NS
+    for before_ns in range(begins_ns, LOAD_NS + 1_000 * MS, 300 * MS) if "fails" in afterwards else ():
+        after_ns = max(before_ns, LOAD_NS) + 20 * MS
+        samples.append(Sample(before_ns=before_ns, after_ns=after_ns, error="refused"))
     found = Case(arrivals, samples, [], batch_ns + gap_ns + 26 * MS).measured()
     assert (found.outcome, found.unproven_ns, found.uncertainty_ns) == (Outcome.NEVER_STALE, 0, 0)
 
@@ -185,8 +223,12 @@ def looks(*times: tuple[int, int, int | None]) -> list[Look]:
     ("seen", "tolerance_ns", "begin_ns", "proof"),
     [
         pytest.param(
-            looks((0, 2, 0), (8, 9, 5)), 20, 1, Proof((1, 15), [(2, 9)], [], []),
-            id="after the last look nothing is known",
+            looks((0, 2, 0), (8, 9, 5)), 9, 1, Proof((1, 15), [(2, 14)], [], []),
+            id="after the last look nothing is known but that what it showed was young for a while",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5)), 10, 1, Proof((1, 15), [(2, 15)], [], []),
+            id="what the last look showed may be young enough to the very end",
         ),
         pytest.param(
             looks((0, 2, 0), (8, 9, 5), (14, 17, 12)), 20, 1, Proof((1, 15), [(2, 15)], [], []),
@@ -202,13 +244,59 @@ def looks(*times: tuple[int, int, int | None]) -> list[Look]:
             id="what a look after the end doesn't show wasn't there",
         ),
         pytest.param(
-            looks((0, 2, 0), (8, 9, 5), (12, 30, None)), 20, 1, Proof((1, 15), [(2, 8)], [], []),
-            id="a look that fails after the end proves nothing, and takes away what came before it",
+            looks((0, 2, 0), (8, 9, 5), (12, 30, None)), 9, 1, Proof((1, 15), [(2, 8)], [], []),
+            id="a look that fails after the end takes away what came before it, if that isn't young to the end",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (12, 30, None)), 10, 1, Proof((1, 15), [(2, 15)], [], []),
+            id="if it is, it may have failed because of what came after the end",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (12, 15, None)), 10, 1, Proof((1, 15), [(2, 8)], [], [(12, 15)]),
+            id="one that has failed by the end may not",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (15, 30, None)), 9, 1, Proof((1, 15), [(2, 14)], [], []),
+            id="a look that begins as the time ends, and fails, takes nothing away",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (16, 17, None), (18, 19, None), (20, 21, 5)), 9, 1,
+            Proof((1, 15), [(2, 14)], [(14, 15)], [(14, 15)]),
+            id="nor do more of them, and the first that succeeds tells what wasn't there",
         ),
         pytest.param(
             looks((0, 2, 0), (8, 9, 5), (14, 18, 12), (20, 22, None)), 20, 1,
-            Proof((1, 15), [(2, 14)], [], []),
-            id="before a failed look the answer may have been the last one: also where that is after the end",
+            Proof((1, 15), [(2, 15)], [], []),
+            id="what fails after a look that goes on after the end says nothing",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (15, 18, 4)), 9, 1, Proof((1, 15), [(2, 14)], [], []),
+            id="what is gone in a look that begins after the end may be gone since",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (14, 18, 4)), 9, 1,
+            Proof((1, 15), [(2, 14)], [(13, 14)], [(13, 14)]),
+            id="but not in one that began before it",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (16, 17, 5), (18, 19, 2)), 10, 1, Proof((1, 15), [(2, 15)], [], []),
+            id="of the looks that succeed after the end only the first one is asked",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, None), (16, 17, None), (18, 19, 17)), 20, 1,
+            Proof((1, 15), [], [], [(8, 9)]),
+            id="between a failed look and one that began after the end, and failed, it may have been back",
+        ),
+        pytest.param(
+            looks((0, 2, 0), (8, 9, None), (16, 17, 16)), 20, 1, Proof((1, 15), [], [], [(8, 9)]),
+            id="from a failed look to one that succeeds after the end nothing is known",
+        ),
+        pytest.param(
+            looks((0, 30, None)), 20, 1, Proof((1, 15), [], [], []),
+            id="a look that takes all the time, and fails, tells nothing",
+        ),
+        pytest.param(
+            [], 20, 1, Proof((1, 15), [], [], []), id="no look, no proof",
         ),
         pytest.param(
             looks((0, 1, 0), (4, 6, None), (10, 30, None)), 20, 0,

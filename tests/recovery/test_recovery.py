@@ -1,6 +1,7 @@
 """Outages of known length are measured within the stated uncertainty."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -210,7 +211,7 @@ def test_every_time_lies_between_what_the_looks_around_it_prove() -> None:
         # All sent before 174 is shown by the look that ended at 189.
         backlog_gone=Figure(69, 20),
         unproven_ns=24,
-        looks=9,
+        looks=10,
     )
 
 
@@ -237,9 +238,22 @@ def test_a_tier_must_stay_fresh_for_the_whole_stability_window(stability_ns: int
 
 def test_looks_at_the_very_fault_and_at_the_very_end_count() -> None:
     looks = [Look(97, 100, 90, (9, 99), (9, 99)), *DOWN, *UP]
-    assert figures(looks).looks == 10
-    assert figures(looks) == figures([*looks, *LATER])
-    assert measure(looks, TWO, 101, 289, 30, 50).looks == 8
+    found = figures(looks)
+    assert (found.looks, measure(looks, TWO, 101, 289, 30, 50).looks) == (10, 9)
+    # One that began before the end counts as well; one that began after it doesn't.
+    assert figures([*looks, *LATER]) == replace(found, looks=11)
+    assert figures([*looks, Look(290, 291, 290, (29, 109), (29, 109))]) == replace(found, looks=11)
+    assert figures([*looks, Look(291, 292, 290, (29, 109), (29, 109))]) == found
+
+
+def test_one_look_that_goes_on_after_the_end_is_enough_if_what_was_there_stayed_young() -> None:
+    found = measure([BEFORE[1], Look(112, 125, 110, (11, 100), (11, 100))], TWO, 100, 120, 30, 5)
+    assert (found.outcome, found.looks, found.uncertainty_ns) == (Outcome.NEVER_STALE, 1, 0)
+    # What it shows may have come after the end.
+    assert found.first_new is None
+    # From 111 on nobody knows; a look that began after the end is none.
+    assert measure([BEFORE[1], Look(112, 125, 110, (11, 100), (11, 100))], TWO, 100, 120, 15, 5).looks == 1
+    assert measure([BEFORE[1], Look(121, 125, 110, (11, 100), (11, 100))], TWO, 100, 120, 30, 5).looks == 0
 
 
 def test_a_tier_that_stays_down_was_stale_until_its_last_look_began() -> None:
@@ -251,22 +265,39 @@ def test_a_tier_that_stays_down_was_stale_until_its_last_look_began() -> None:
     assert (found.first_new, found.backlog_gone) == (None, None)
 
 
-def test_a_tier_that_nobody_looked_at_up_to_the_end_may_have_been_stale_until_then() -> None:
-    quick = [Look(at, at, at // 10 * 10, (at // 10, 109), (at // 10, 109)) for at in range(85, 281, 5)]
-    found = figures(quick)
-    assert (found.outcome, found.uncertainty_ns, found.unproven_ns) == (Outcome.NEVER_STALE, 190, 10)
-    # The next look hangs beyond the end, and fails.
-    hangs = figures([*quick, *failed((282, 400))])
-    assert (hangs.outcome, hangs.uncertainty_ns, hangs.unproven_ns) == (Outcome.NEVER_STALE, 190, 10)
-    # It succeeds, and what was there at 280 isn't too old by the end.
-    answers = figures([*quick, Look(282, 400, 290, (29, 109), (29, 109))])
-    assert (answers.outcome, answers.uncertainty_ns, answers.unproven_ns) == (Outcome.NEVER_STALE, 0, 0)
+def test_what_nobody_looked_at_up_to_the_end_is_not_measured_once_what_was_there_is_too_old() -> None:
+    def told(looks: Sequence[Look]) -> tuple[Outcome, int, int]:
+        found = figures(looks)
+        return found.outcome, found.uncertainty_ns, found.unproven_ns
+
+    # It goes on for 30 ns: from 280 on nothing is known, not even whether it was fresh after the end.
+    until_250 = [Look(at, at, at // 10 * 10, (at // 10, 109), (at // 10, 109)) for at in range(85, 251, 5)]
+    assert told(until_250) == (Outcome.NOT_MEASURED, 190, 10)
+    # The next look hangs beyond the end, and fails; or succeeds, and what it shows may have come at its end.
+    assert told([*until_250, *failed((252, 400))]) == (Outcome.NOT_MEASURED, 190, 40)
+    late = Look(252, 400, 290, (29, 109), (29, 109))
+    assert told([*until_250, late]) == (Outcome.NOT_MEASURED, 190, 10)
+    # What was there at 260 isn't too old by the end, whatever comes.
+    until_260 = [*until_250, Look(260, 260, 260, (26, 109), (26, 109))]
+    for later in ([], failed((262, 400)), failed((290, 400)), [late]):
+        assert told([*until_260, *later]) == (Outcome.NEVER_STALE, 0, 0)
 
 
 def test_a_tier_that_recovered_and_then_hangs_up_to_the_end_has_not_recovered() -> None:
-    found = figures([*BEFORE, *DOWN, *UP[:-1], *failed((270, 400))])
+    found = figures([*BEFORE, *DOWN, *UP[:-2], *failed((250, 400))])
     assert (found.outcome, found.recovery, found.last_stale_ns) == (Outcome.NOT_RECOVERED, None, 50)
-    assert figures([*BEFORE, *DOWN, *UP[:-1]]).outcome is Outcome.NOT_RECOVERED
+    assert figures([*BEFORE, *DOWN, *UP[:-2]]).outcome is Outcome.NOT_RECOVERED
+
+
+def test_what_the_next_fault_does_is_none_of_a_recovery_from_the_one_before() -> None:
+    up = [*BEFORE, *DOWN, *UP[:-1]]
+    found = figures(up)
+    assert (found.outcome, found.recovery) == (Outcome.RECOVERED, Figure(62, 12))
+    # It begins at the end, 290: the look under way then fails, and so do those after it.
+    assert figures([*up, *failed((285, 291), (292, 293))]) == replace(found, looks=found.looks + 1)
+    assert figures([*up, *failed((291, 292), (294, 295))]) == found
+    # Afterwards less is there than before.
+    assert figures([*up, Look(300, 301, 200, (20, 105), (20, 105))]) == found
 
 
 def test_a_tier_that_was_never_seen_stale_tells_until_when_it_may_have_been() -> None:
@@ -282,7 +313,7 @@ def test_a_tier_that_was_never_seen_stale_tells_until_when_it_may_have_been() ->
 
 def test_a_tier_that_may_be_stale_to_the_end_tells_so_though_no_look_shows_it() -> None:
     found = figures([*BEFORE, Look(110, 290, 90, (9, 99), (9, 99))])
-    assert (found.outcome, found.uncertainty_ns, found.unproven_ns) == (Outcome.NEVER_STALE, 190, 170)
+    assert (found.outcome, found.uncertainty_ns, found.unproven_ns) == (Outcome.NOT_MEASURED, 190, 170)
 
 
 def test_a_tier_that_is_proven_fresh_all_the_time_has_no_uncertainty_but_its_reader_s() -> None:
