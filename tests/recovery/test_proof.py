@@ -279,6 +279,11 @@ def looks(*times: tuple[int, int, int | None]) -> list[Look]:
             id="but not in one that began before it",
         ),
         pytest.param(
+            looks((0, 2, 0), (8, 9, 5), (12, 30, None), (14, 31, 3)), 10, 1,
+            Proof((1, 15), [(2, 15)], [(13, 14)], [(13, 14)]),
+            id="nor if one fails beside it, or what was there before is young to the end",
+        ),
+        pytest.param(
             looks((0, 2, 0), (8, 9, 5), (16, 17, 5), (18, 19, 2)), 10, 1, Proof((1, 15), [(2, 15)], [], []),
             id="of the looks that succeed after the end only the first one is asked",
         ),

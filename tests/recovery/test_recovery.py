@@ -407,6 +407,8 @@ def test_the_very_last_message_may_be_the_first_new_one() -> None:
     # After 285 ns the first feed sends one more, at 290, and the second none.
     looks = [Look(280, 284, 275, (28, 109), (28, 109)), Look(289, 295, 290, (29, 109), (29, 109))]
     assert measure(looks, TWO, 285, 300, 30, 5).first_new == Figure(7, 3)
+    assert measure(looks, TWO, 285, 295, 30, 5).first_new == Figure(7, 3)
+    assert measure(looks, TWO, 285, 294, 30, 5).first_new is None
 
 
 def test_the_backlog_is_not_gone_before_the_look_that_still_lacks_it() -> None:
