@@ -108,7 +108,10 @@ def case_of(seed: int) -> Case:
         begin_ns, end_ns = random.randint(15_000, 20_000) * MS, random.randint(20_001, 25_000) * MS
         samples = [sample for sample in samples if sample.after_ns <= begin_ns]
         samples.append(Sample(before_ns=begin_ns, after_ns=end_ns, error="timed out"))
-        unreadable.append((random.randint(begin_ns, end_ns), end_ns + 1))
+        # Failed looks in a row are one stretch.
+        in_a_row = len(samples) > 1 and samples[-2].error is not None
+        gone_ns = samples[-2].after_ns if in_a_row else random.randint(begin_ns, end_ns)
+        unreadable.append((gone_ns, end_ns + 1))
     elif way < 0.6:  # the next fault makes it unreadable, at about the end
         # A look succeeds in between: failed looks in a row are one stretch.
         least_ns = max((end_ns + 2 * (gap_ns + takes_ns) for _, end_ns in unreadable), default=0)
