@@ -170,7 +170,6 @@ class Scripted:
         looks = self._looks(tier)
         extra_ns = _TOPIC_EXTRA_NS if tier == "topic" else 0
         found = measure(looks, sends, fault_ns, end_ns, tolerance_ns, STABILITY_NS, extra_ns)
-        end_ns = max(look.after_ns for look in looks if look.after_ns <= end_ns)
 
         def really(which: int) -> Truth:
             arrivals = [
