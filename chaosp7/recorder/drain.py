@@ -33,23 +33,18 @@ _COUNTING_SHARE = 0.2
 
 
 class RowMovement:
-    """Notes on timelines that tiers have other rows than before, though they may show nothing new.
+    """When tiers were last seen to have other rows than before, though they may show nothing new.
 
     Args:
         rows: tier -> how many rows it has; raises `ReaderError`.
-        timelines: of the tiers.
         now_ns: the monotonic clock.
     """
 
-    def __init__(
-        self,
-        rows: Callable[[], Mapping[str, int]],
-        timelines: Mapping[str, Timeline],
-        now_ns: Callable[[], int],
-    ) -> None:
+    def __init__(self, rows: Callable[[], Mapping[str, int]], now_ns: Callable[[], int]) -> None:
         self._rows = rows
-        self._timelines = timelines
         self._now_ns = now_ns
+        self.moved_ns: dict[str, int] = {}
+        """Tier -> when."""
         self._counts: Mapping[str, int] = {}
         self._due_ns = 0
 
@@ -70,7 +65,7 @@ class RowMovement:
         for tier, count in counts.items():
             # Before the first count nobody knows what they were.
             if self._counts.get(tier) != count:
-                self._timelines[tier].moved(counted_ns)
+                self.moved_ns[tier] = counted_ns
         self._counts = counts
         self._due_ns = counted_ns + round((counted_ns - asked_ns) * (1 / _COUNTING_SHARE - 1))
 
@@ -80,6 +75,7 @@ def drained(
     last: Mapping[str, Sequence[int]],
     times: DrainTimes,
     ended_ns: int,
+    rows_moved_ns: Mapping[str, int],
     behind: bool = False,
     topics: Collection[str] = (),
 ) -> list[str]:
@@ -90,19 +86,22 @@ def drained(
         last: tier -> the last sequence of each feed that it can show at all.
         times: how long nothing must move.
         ended_ns: when the source stopped.
+        rows_moved_ns: tier -> when its number of rows was last seen to change: what comes a second time is
+            followed through the tiers, but says nothing of what is missing.
         behind: whether consumers are known to be behind: what they have yet to take will come to the
             tiers that aren't topics, if only once more, for however long nothing has moved.
         topics: the tiers that no consumer fills.
     """
     result: list[str] = []
-    upstream_ns = ended_ns
+    upstream_ns, rows_ns = ended_ns, 0
     for name, timeline in timelines.items():
+        rows_ns = max(rows_ns, rows_moved_ns.get(name, 0))
         complete = timeline.complete(list(last[name]))
         # What a tier lacks may still come for as long as the tier before it moves. Whether it has moved
         # since the last look nobody knows.
         rest_ns = timeline.looked_ns - max(timeline.last_moved_ns, upstream_ns)
         needed_s = times.complete_s if complete else times.incomplete_s
-        waits = behind and name not in topics
+        waits = (behind and name not in topics) or timeline.looked_ns - rows_ns < times.complete_s * 1e9
         if waits or rest_ns < needed_s * 1e9 or timeline.last_error() is not None:
             break
         result.append(name)
@@ -142,15 +141,16 @@ def drain(
         ReaderError: at the deadline, if lag or rows couldn't be had last.
     """
     ended_ns = now_ns()
-    movement = RowMovement(rows, timelines, now_ns)
+    movement = RowMovement(rows, now_ns)
     while True:
         late = now_ns() - ended_ns > times.deadline_s * 1e9
         try:
             movement.look()
-            done = drained(timelines, last, times, ended_ns)
+            done = drained(timelines, last, times, ended_ns, movement.moved_ns)
             if len(done) == len(timelines):
                 movement.look(now=True)
-                done = drained(timelines, last, times, ended_ns, behind=lag() > 0, topics=topics)
+                moved_ns, behind = movement.moved_ns, lag() > 0
+                done = drained(timelines, last, times, ended_ns, moved_ns, behind=behind, topics=topics)
         except ReaderError:
             # A server or broker that is just being started: what it has nobody knows.
             if late:

@@ -53,11 +53,6 @@ class Timeline:
             if ours if known_too else new:
                 self.last_moved_ns = after_ns
 
-    def moved(self, at_ns: int) -> None:
-        """Note that something came by a moment, though it may all be known."""
-        with self._lock:
-            self.last_moved_ns = max(self.last_moved_ns, at_ns)
-
     def add_counts(self, before_ns: int, after_ns: int, counts: Mapping[int, int]) -> None:
         """Note how many messages of the run each feed shows by now, at a tier of candles.
 

@@ -184,8 +184,8 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fault: which one, in the order of the run's faults, from 0.
-        outcome: ``recovered``, ``never-stale``, ``not-recovered``, or ``not-measured``: nothing proves that it was
-            fresh at the end, nor that it was stale.
+        outcome: ``recovered``, ``never-stale``, ``not-recovered``, or ``not-measured``: nothing proves that
+            it was fresh at the end, nor that it was stale.
         recovery_s: first moment from which it was fresh again and stayed so.
         uncertainty_s: half of the interval in which that moment lies, and the reader's own lateness; of
             a tier that was never seen stale: up to when it may have been so unseen.

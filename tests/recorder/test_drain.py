@@ -30,6 +30,9 @@ class Platform:
     def show(self, tier: str, first: int, last: int) -> None:
         self.timelines[tier].add(self.now_ns, self.now_ns, [(0, first, last)])
 
+    def show_again(self, tier: str, first: int, last: int) -> None:
+        self.timelines[tier].add(self.now_ns, self.now_ns, [(0, first, last)], known_too=True)
+
     def at(self, after_s: float, event: Callable[[], None]) -> None:
         self.events.append((self.now_ns / S + after_s, event))
 
@@ -208,7 +211,7 @@ def test_messages_that_come_a_second_time_are_movement() -> None:
     platform = Platform()
     for tier in ("topic", "raw"):
         platform.show(tier, 1, 100)
-    platform.at(0.4, lambda: platform.timelines["topic"].moved(platform.now_ns))
+    platform.at(0.4, lambda: platform.show_again("topic", 1, 100))
     _, took_s = platform.drain()
     assert took_s >= 0.4 + 1.5
 
@@ -324,3 +327,22 @@ def test_a_tier_that_was_at_rest_and_can_not_be_read_any_more_is_not_drained() -
     platform.at(3, lambda: raw.add_error(platform.now_ns, platform.now_ns, "connection refused"))
     platform.at(5, lambda: setattr(platform, "lag", 0))
     assert platform.drain()[0] == ["topic"]
+
+
+def test_rows_that_were_counted_late_keep_nobody_waiting_for_what_is_missing() -> None:
+    platform = Platform()
+    platform.show("topic", 1, 99)
+    platform.show("raw", 1, 99)
+    platform.at(10, lambda: platform.rows.update(raw=99))
+    done, took_s = platform.drain()
+    assert done == ["topic", "raw"]
+    assert 20 <= took_s < 21
+
+
+def test_rows_that_change_as_the_long_rest_is_over_are_waited_for() -> None:
+    platform = Platform()
+    platform.show("topic", 1, 99)
+    platform.show("raw", 1, 99)
+    platform.at(19.9, lambda: platform.rows.update(raw=99))
+    _, took_s = platform.drain()
+    assert 21.4 <= took_s < 22
