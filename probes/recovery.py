@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from chaoslib.exceptions import ActivityFailed
 
 from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError
-from chaosp7.measure.touched import nameless_candles, unmeasured, wrong_at, wrong_of
+from chaosp7.measure.touched import nameless_candles, wrong_at, wrong_of
 from chaosp7.run.current import current_run
 from chaosp7.run.evidence import RecoveryReport
 from chaosp7.run.in_time import in_time
 from chaosp7.run.run import Run
+from chaosp7.run.unmeasured import unmeasured
 from chaosp7.run.unseen import unseen_for_long
 
 __all__ = ["exchanges_unaffected", "recovered_within", "tiers_unaffected"]
@@ -66,8 +67,8 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
             return True
         accounts = run.accounts()
         recovery = run.recovery_of(exchanges)
-        doubts = [*unmeasured(run.faults, recovery, accounts.tiers), *nameless_candles(accounts)]
-        return _untouched(run, exchanges, recovery, wrong_of(accounts, exchanges), doubts)
+        wrong, nameless = wrong_of(accounts, exchanges), nameless_candles(accounts)
+        return _untouched(run, exchanges, list(accounts.tiers), recovery, wrong, nameless)
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
 
@@ -95,7 +96,7 @@ def tiers_unaffected(tiers: Sequence[str]) -> bool:
         accounts = run.accounts()
         wrong = [words for name in tiers for words in wrong_at(accounts, name)]
         recovery = [report for report in run.recovery if report.tier in tiers]
-        return _untouched(run, tiers, recovery, wrong, unmeasured(run.faults, recovery, tiers))
+        return _untouched(run, tiers, tiers, recovery, wrong, [])
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
 
@@ -103,6 +104,7 @@ def tiers_unaffected(tiers: Sequence[str]) -> bool:
 def _untouched(
     run: Run,
     who: Sequence[str],
+    tiers: Sequence[str],
     recovery: Sequence[RecoveryReport],
     wrong: Sequence[str],
     doubts: Sequence[str],
@@ -112,9 +114,10 @@ def _untouched(
     Args:
         run: it has finished.
         who: exchanges or tiers.
+        tiers: where their recovery must have been measured.
         recovery: theirs.
         wrong: what is, in words.
-        doubts: what may be wrong, in words.
+        doubts: what may be wrong beside a recovery that wasn't measured, in words.
 
     Raises:
         MeasurementError: if nothing is known to have been touched, but something may have been.
@@ -128,6 +131,10 @@ def _untouched(
         logger.warning("%s: %s", ", ".join(who), words)
     if stale or wrong:
         return False
-    if unknown := [*unseen_for_long(recovery), *doubts]:
+    missing = [
+        f"{tier}: recovery from {fault.kind} {fault.target} wasn't measured"
+        for fault, tier in unmeasured(run.faults, recovery, tiers)
+    ]
+    if unknown := [*unseen_for_long(recovery), *missing, *doubts]:
         raise MeasurementError(f"not known whether {', '.join(who)} were unaffected: {'; '.join(unknown)}")
     return bool(run.faults) and all(fault.verified_start_ns is not None for fault in run.faults)

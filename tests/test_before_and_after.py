@@ -16,6 +16,7 @@ from chaosp7.run import evidence as ev
 from chaosp7.run.plan import RunPlan
 from chaosp7.run.run import Run
 from tests.chaos import PLATFORM
+from tests.short import until
 
 pytestmark = pytest.mark.alone
 
@@ -85,10 +86,7 @@ def test_rows_of_before_neither_count_nor_hide_a_loss_and_doubles_of_after_are_a
         sql(driver, silver.format(f"'ETH/USD' AS canonical_symbol, {hidden} AS source_sequence"))
         run.start()
         eth = [str(feed) for feed in run.recorder.source.feeds].index("kraken ETH/USD")
-        deadline_s = time.monotonic() + 30
-        while run.timelines["silver"].heads()[eth] < hidden + 5:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.1)
+        until(lambda: run.timelines["silver"].heads()[eth] >= hidden + 5, 30)
         sql(
             driver,
             "DELETE FROM k2.silver_trades WHERE exchange = 'kraken' AND canonical_symbol = 'ETH/USD' "
@@ -108,10 +106,7 @@ def test_rows_of_before_neither_count_nor_hide_a_loss_and_doubles_of_after_are_a
         first = dict(zip(map(str, run.recorder.source.feeds), run.recorder.source.first, strict=True))
         message = f"symbol = 'ETH/USD' AND sequence = {first['kraken ETH/USD'] + 2}"
         late = threading.Thread(target=again, args=(run, driver, message, 24))
-        deadline_s = time.monotonic() + 30
-        while run.timelines["silver"].heads()[eth] < first["kraken ETH/USD"] + 4:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.1)
+        until(lambda: run.timelines["silver"].heads()[eth] >= first["kraken ETH/USD"] + 4, 30)
         late.start()
         run.finish()
         assert not late.is_alive(), "the account was made while something still came"

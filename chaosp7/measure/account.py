@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from chaosp7.account.classes import MessageClass
 from chaosp7.account.gold import GoldAccount
@@ -13,14 +12,13 @@ from chaosp7.errors import ConfigError, MeasurementError
 from chaosp7.measure.count import Count
 from chaosp7.measure.fate import why
 from chaosp7.measure.losses import named
+from chaosp7.measure.touched import WRONG
 from chaosp7.measure.wording import fate, recovery_text
 from chaosp7.run.accounting import Accounts
 from chaosp7.run.evidence import Evidence, TierReport
 from chaosp7.run.in_time import in_time
 
 __all__ = ["Account", "TierFigures"]
-
-_WRONG: Final = ("lost", "late", "corrupted", "duplicated", "reordered", "unexpected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class TierFigures:
     unexpected: Count
     lost_here: int
 
-    def wrong(self, kinds: Iterable[str] = _WRONG) -> list[str]:
+    def wrong(self, kinds: Iterable[str] = WRONG) -> list[str]:
         """Return what isn't as it should be, in words; nothing if all is well."""
         return [count.why for kind in kinds if (count := getattr(self, kind))]
 

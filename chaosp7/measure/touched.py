@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from chaosp7.account.classes import Counts, TierAccount
 from chaosp7.account.gold import GoldAccount
 from chaosp7.run.accounting import Accounts
-from chaosp7.run.evidence import FaultRecord, RecoveryReport
 
-__all__ = ["nameless_candles", "unmeasured", "wrong_at", "wrong_of"]
+__all__ = ["WRONG", "nameless_candles", "wrong_at", "wrong_of"]
 
-_WRONG: Final = ("lost", "late", "corrupted", "duplicated", "reordered", "unexpected")
+#: What may be wrong with messages, by the names of `Counts`.
+WRONG: Final = ("lost", "late", "corrupted", "duplicated", "reordered", "unexpected")
 
 
 def wrong_at(accounts: Accounts, tier: str) -> list[str]:
@@ -72,25 +72,5 @@ def nameless_candles(accounts: Accounts) -> list[str]:
     return found
 
 
-def unmeasured(
-    faults: Iterable[FaultRecord], recovery: Iterable[RecoveryReport], tiers: Iterable[str]
-) -> list[str]:
-    """Return in words from which fault the recovery of a tier isn't known.
-
-    Args:
-        faults: the run's; of one that wasn't seen to take effect there is nothing to measure.
-        recovery: what was measured.
-        tiers: whose.
-    """
-    known = {(report.fault, report.tier) for report in recovery if report.outcome != "not-measured"}
-    seen = [(index, fault) for index, fault in enumerate(faults) if fault.verified_start_ns is not None]
-    return [
-        f"{tier}: recovery from {fault.kind} {fault.target} wasn't measured"
-        for tier in tiers
-        for index, fault in seen
-        if (index, tier) not in known
-    ]
-
-
 def _counted(counts: Counts) -> Iterator[str]:
-    return (f"{count:,} {kind}" for kind in _WRONG if (count := getattr(counts, kind)))
+    return (f"{count:,} {kind}" for kind in WRONG if (count := getattr(counts, kind)))

@@ -148,8 +148,10 @@ def drain(
             movement.look()
             done = drained(timelines, last, times, ended_ns, movement.moved_ns)
             if len(done) == len(timelines):
-                movement.look(now=True)
-                moved_ns, behind = movement.moved_ns, lag() > 0
+                behind = lag() > 0
+                if not behind:  # or else it isn't over, however few rows come
+                    movement.look(now=True)
+                moved_ns = movement.moved_ns
                 done = drained(timelines, last, times, ended_ns, moved_ns, behind=behind, topics=topics)
         except ReaderError:
             # A server or broker that is just being started: what it has nobody knows.

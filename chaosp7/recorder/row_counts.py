@@ -26,8 +26,7 @@ class RowCounts:
 
     def __init__(self, platform: Platform, clickhouse: tuple[str, int], first: Mapping[Feed, int]) -> None:
         self._clickhouse = ClickHouse(*clickhouse, timeout_s=_QUERY_TIMEOUT_S)
-        numbers = FeedNumbers.of(first)
-        ours = f"{numbers.among(first)} AND {numbers.since(first)}"
+        ours = FeedNumbers.of(first).of_run(first)
         self._sql = " UNION ALL ".join(
             f"SELECT {literal(name)}, count() FROM ({tier.all_rows}) WHERE {ours}"
             for name, tier in platform.tiers.items()

@@ -24,6 +24,7 @@ from typing import Any
 
 from chaosp7.run.evidence import Budget, FaultRecord, LoadReport, RecoveryReport, TierReport
 from chaosp7.run.in_time import in_time
+from chaosp7.run.unmeasured import unmeasured
 
 __all__ = ["Findings", "Judgement", "Verdict", "judge"]
 
@@ -232,7 +233,11 @@ def _from_recovery(findings: Findings) -> _Reasons:
     limit = findings.budget.recovery_s
     if limit is None or not findings.faults:
         return
-    yield from _unmeasured_recovery(findings)
+    several = len(findings.faults) > 1
+    for fault, tier in unmeasured(findings.faults, findings.recovery, findings.tiers_expected):
+        if findings.tiers:
+            after = f" after {fault.kind} {fault.target}" if several else ""
+            yield Verdict.ERROR, f"{tier}: recovery wasn't measured{after}"
     for report in findings.recovery:
         fault = findings.faults[report.fault]
         after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
@@ -252,15 +257,3 @@ def _from_recovery(findings: Findings) -> _Reasons:
         elif report.recovery_s is not None and told is False:
             took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
             yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again{after} (budget {limit:g} s)"
-
-
-def _unmeasured_recovery(findings: Findings) -> _Reasons:
-    measured = {(r.fault, r.tier) for r in findings.recovery if r.outcome != "not-measured"}
-    for index, fault in enumerate(findings.faults):
-        # What wasn't seen to take effect has a verdict of its own.
-        if fault.verified_start_ns is None or not findings.tiers:
-            continue
-        after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
-        for tier in findings.tiers_expected:
-            if (index, tier) not in measured:
-                yield Verdict.ERROR, f"{tier}: recovery wasn't measured{after}"

@@ -346,3 +346,12 @@ def test_rows_that_change_as_the_long_rest_is_over_are_waited_for() -> None:
     platform.at(19.9, lambda: platform.rows.update(raw=99))
     _, took_s = platform.drain()
     assert 21.4 <= took_s < 22
+
+
+def test_rows_are_counted_no_more_often_while_consumers_lag() -> None:
+    platform = Platform()
+    for tier in platform.timelines:
+        platform.show(tier, 1, 100)
+    platform.counting_takes_s, platform.lag = 0.5, 1
+    _, took_s = platform.drain()
+    assert platform.counted * 0.5 / took_s < 0.25

@@ -1,8 +1,7 @@
 """The sampler of a real topic sees what comes of the run, and that something came again."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,11 @@ from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.recorder.topic_sampler import TopicSampler
+from tests.binance import trade
+from tests.short import until
 
 TOPIC = "sampled.binance.raw"
 FEEDS = [Feed("binance", "BTC/USDT")]
-
-
-def trade(sequence: int) -> bytes:
-    fields = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": sequence, "p": "1", "q": "2", "T": 3, "m": True}
-    return json.dumps(fields).encode()
 
 
 class Watched:
@@ -59,29 +55,22 @@ def watched(broker: Any) -> Iterator[Watched]:
     found.sampler.stop()
 
 
-def until(what: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-
-
 def test_what_comes_again_is_movement(watched: Watched) -> None:
     watched.send(trade(11), trade(12))
-    until(lambda: watched.timeline.heads() == [12])
+    until(lambda: watched.timeline.heads() == [12], 20)
     moved_ns = watched.timeline.last_moved_ns
     watched.send(trade(12))
-    until(lambda: watched.timeline.last_moved_ns > moved_ns)
+    until(lambda: watched.timeline.last_moved_ns > moved_ns, 20)
     assert watched.timeline.heads() == [12]
 
 
 def test_what_is_not_of_the_run_is_no_movement(watched: Watched) -> None:
     watched.send(trade(11), trade(12))
-    until(lambda: watched.timeline.heads() == [12])
+    until(lambda: watched.timeline.heads() == [12], 20)
     moved_ns = watched.timeline.last_moved_ns
     watched.send(trade(5), trade(7).replace(b"BTCUSDT", b"DOGEUSDT"), b"no trade at all")
     watched.send(trade(13))
-    until(lambda: watched.timeline.heads() == [13])
+    until(lambda: watched.timeline.heads() == [13], 20)
     (before, after) = [sample.after_ns for sample in watched.timeline.samples if sample.new][-2:]
     assert before == moved_ns
     assert watched.timeline.last_moved_ns == after
@@ -89,7 +78,7 @@ def test_what_is_not_of_the_run_is_no_movement(watched: Watched) -> None:
 
 def test_where_nothing_comes_nothing_moves_however_often_it_looks(watched: Watched) -> None:
     watched.send(trade(11))
-    until(lambda: watched.timeline.heads() == [11])
+    until(lambda: watched.timeline.heads() == [11], 20)
     moved_ns, looked_ns = watched.timeline.last_moved_ns, watched.timeline.looked_ns
-    until(lambda: watched.timeline.looked_ns > looked_ns + 300_000_000)
+    until(lambda: watched.timeline.looked_ns > looked_ns + 300_000_000, 20)
     assert watched.timeline.last_moved_ns == moved_ns

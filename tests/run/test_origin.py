@@ -1,8 +1,7 @@
 """A topic that is made anew during a run is read from its beginning."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
@@ -19,8 +18,10 @@ from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.run import origin as of_run
 from chaosp7.run.journals import Journals
 from chaosp7.run.origin import Origin
+from tests.binance import trade
 from tests.chaos import PLATFORM
 from tests.conftest import Broker
+from tests.short import until
 
 TOPIC, OTHER = "origin.binance.raw", "origin.kraken.raw"
 
@@ -28,22 +29,14 @@ TOPIC, OTHER = "origin.binance.raw", "origin.kraken.raw"
 def produce(bootstrap: str, sequences: range) -> None:
     producer = Producer({"bootstrap.servers": bootstrap})
     for sequence in sequences:
-        trade = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": sequence, "p": "1", "q": "2", "T": 3, "m": True}
-        producer.produce(TOPIC, json.dumps(trade).encode(), partition=sequence % 2)
+        producer.produce(TOPIC, trade(sequence), partition=sequence % 2)
     producer.flush()
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
 
 
 def make_anew(bootstrap: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.delete_topics([TOPIC])[TOPIC].result(10)
-    until(lambda: TOPIC not in admin.list_topics(timeout=10).topics)
+    until(lambda: TOPIC not in admin.list_topics(timeout=10).topics, 30)
     topics.create(bootstrap, [TOPIC], 2)
 
 

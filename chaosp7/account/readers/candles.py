@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from chaosp7.account.candles import Candle, CandleKey, candles_of_columns
+from chaosp7.account.readers.table_rows import Query
 from chaosp7.errors import ReaderError
 
 __all__ = ["CandleReader"]
-
-#: Runs a query with so many columns and returns one sequence per column.
-Query = Callable[[str, int], Sequence[Any]]
 
 _VALUES = ("open_e8", "high_e8", "low_e8", "close_e8", "volume_e8", "quote_volume_e8", "trade_count")
 

@@ -61,6 +61,10 @@ class FeedNumbers:
         """Return an SQL condition over exchange and symbol: they are a feed of these, which have numbers."""
         return f"{self._pair_sql} IN ({', '.join(str(self._pair(feed)) for feed in feeds)})"
 
+    def of_run(self, first: Mapping[Feed, int]) -> str:
+        """Return an SQL condition: a row is of one of the feeds, at or above its first sequence."""
+        return f"{self.among(first)} AND {self.since(first)}"
+
     def nameless(self) -> str:
         """Return an SQL condition over exchange and symbol: one of them has no number."""
         return f"({_number('exchange', self.exchanges)} = 0 OR {_number('symbol', self.symbols)} = 0)"

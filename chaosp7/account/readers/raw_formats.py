@@ -178,7 +178,7 @@ def canonical_symbol(exchange: str, native: str, known: Iterable[str]) -> str:
         The canonical symbol, or where none fits the native one: an unknown feed then. One that is spelled as
         the canonical symbol of another spelling gets a mark: nobody may take it for that feed.
     """
-    symbols = set(known)
+    symbols = list(known)
     for symbol in symbols:
         base, _, quote = symbol.partition("/")
         spellings = {

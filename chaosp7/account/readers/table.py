@@ -116,8 +116,9 @@ class TableReader:
             ReaderError: if the tier can't be read.
         """
         numbers = FeedNumbers.of(first)
-        ours = f"{numbers.among(first)} AND {numbers.since(first)}"
-        return self._rows.strays(ours, most), self._rows.strays(f"NOT ({numbers.among(first)})", most)
+        return self._rows.strays(numbers.of_run(first), most), self._rows.strays(
+            f"NOT ({numbers.among(first)})", most
+        )
 
     def more_strays(self) -> int:
         """Return how many rows came since that are like those left out; see `TableRows.more_strays`."""

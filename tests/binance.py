@@ -1,0 +1,13 @@
+"""Messages of one Binance feed, as its raw topic holds them."""
+
+from __future__ import annotations
+
+import json
+
+__all__ = ["trade"]
+
+
+def trade(sequence: int) -> bytes:
+    """Return a trade of BTC/USDT."""
+    fields = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": sequence, "p": "1", "q": "2", "T": 3, "m": True}
+    return json.dumps(fields).encode()
