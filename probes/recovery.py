@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from chaoslib.exceptions import ActivityFailed
 
 from chaosp7.errors import ChaosP7Error, ConfigError, MeasurementError
-from chaosp7.measure.touched import nameless_candles, wrong_at, wrong_of
+from chaosp7.measure.touched import nameless, wrong_at, wrong_of
 from chaosp7.run.current import current_run
 from chaosp7.run.evidence import RecoveryReport
 from chaosp7.run.in_time import in_time
@@ -54,11 +54,13 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
         exchanges: names of exchanges.
 
     Raises:
-        ActivityFailed: if one isn't the platform's, or it can't be measured: a tier's recovery wasn't, or
-            candles are wrong of which nobody knows the exchange.
+        ActivityFailed: if none is named, one isn't the platform's, or it can't be measured: a tier's recovery
+            wasn't, or messages or candles are wrong of which nobody knows the exchange.
     """
     try:
         run = current_run()
+        if not exchanges:
+            raise ConfigError("no exchange is named: that none of them was touched says nothing")
         for exchange in exchanges:
             if exchange not in run.model.feeds:
                 known = ", ".join(run.model.feeds)
@@ -67,8 +69,8 @@ def exchanges_unaffected(exchanges: Sequence[str]) -> bool:
             return True
         accounts = run.accounts()
         recovery = run.recovery_of(exchanges)
-        wrong, nameless = wrong_of(accounts, exchanges), nameless_candles(accounts)
-        return _untouched(run, exchanges, list(accounts.tiers), recovery, wrong, nameless)
+        wrong = wrong_of(accounts, exchanges)
+        return _untouched(run, exchanges, list(accounts.tiers), recovery, wrong, nameless(accounts))
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
 
@@ -85,10 +87,13 @@ def tiers_unaffected(tiers: Sequence[str]) -> bool:
         tiers: names of tiers.
 
     Raises:
-        ActivityFailed: if one isn't the platform's, or it can't be measured: its recovery wasn't, say.
+        ActivityFailed: if none is named, one isn't the platform's, or it can't be measured: its recovery
+            wasn't, say.
     """
     try:
         run = current_run()
+        if not tiers:
+            raise ConfigError("no tier is named: that none of them was touched says nothing")
         for name in tiers:
             run.model.tier(name)
         if not run.finished:

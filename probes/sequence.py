@@ -11,6 +11,7 @@ from typing import Final
 
 from chaoslib.exceptions import ActivityFailed
 
+from chaosp7.account.gold import GoldAccount
 from chaosp7.account.sets import total, union
 from chaosp7.errors import ChaosP7Error
 from chaosp7.measure.count import Count
@@ -61,11 +62,10 @@ def lost_acknowledged_messages(tier: str = "") -> int:
     Raises:
         ActivityFailed: if it can't be measured.
     """
-    lost = _count(tier, *_MISSING)
-    if not lost:
-        return 0
-    causes = current_run().accounts().attribution.counts()
-    return lost - causes["missed_at_source"] - causes["unacknowledged"]
+    accounts, _ = _accounts(tier)
+    causes = accounts.attribution.counts()
+    missing = max(_missing(accounts, name) for name in ([tier] if tier else accounts.tiers))
+    return missing - causes["missed_at_source"] - causes["unacknowledged"]
 
 
 def duplicated_messages(tier: str = "") -> int:
@@ -138,21 +138,35 @@ def source_loss_outside_outages() -> int:
         raise ActivityFailed(str(error)) from error
 
 
-def _count(tier: str, *kinds: str) -> int:
+def _accounts(tier: str) -> tuple[Accounts, ClockAnchor]:
+    """Return the run's accounts and clock, if there is such a tier or none is named."""
     try:
         run = current_run()
         if tier:
             run.model.tier(tier)
-        accounts = run.accounts()
+        return run.accounts(), run.clock
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
+
+
+def _missing(accounts: Accounts, tier: str) -> int:
+    account = accounts.tiers[tier]
+    counts = account.counts
+    if not isinstance(account, GoldAccount):
+        return counts.lost + counts.late
+    # While candles are open they can't be checked, but what the source has lost in them is lost already.
+    return max(counts.lost, total(accounts.lost(tier)) + account.lost_here) + counts.late
+
+
+def _count(tier: str, *kinds: str) -> int:
+    accounts, clock = _accounts(tier)
     counts = {
         name: sum(int(getattr(account.counts, kind)) for kind in kinds)
         for name, account in accounts.tiers.items()
     }
     # The first of the worst: the tiers after it inherit its losses.
     worst = tier or max(counts, key=lambda name: counts[name])
-    return Count(counts[worst], partial(_why, accounts, worst, kinds, run.clock))
+    return Count(counts[worst], partial(_why, accounts, worst, kinds, clock))
 
 
 def _why(accounts: Accounts, tier: str, kinds: Sequence[str], clock: ClockAnchor) -> str:

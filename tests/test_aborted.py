@@ -95,6 +95,17 @@ def test_a_sigterm_in_a_fault_heals_it_and_ends_the_run(embedded: Lite, tmp_path
     assert ledger_of(embedded.driver).open_faults() == []
 
 
+def test_a_sigterm_while_the_tiers_come_to_rest_interrupts_the_run(embedded: Lite, tmp_path: Path) -> None:
+    with running(write_experiment(tmp_path, []), embedded.state) as process:
+        until_said(tmp_path / "output", "draining")
+        process.send_signal(signal.SIGTERM)
+        process.wait(ENDS_WITHIN_S)
+    output = (tmp_path / "output").read_text()
+    run = ChaosRun(process.returncode, read_journal(tmp_path), output)
+    assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), output
+    assert "Traceback" not in output
+
+
 def test_a_run_that_is_aborted_takes_down_what_it_brought_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def account_tier(
         unexpected=nonempty(findings.unexpected),
         unexpected_rows=findings.unexpected_rows + unidentified_rows,
         surplus_rows={feed: rows for feed, rows in findings.surplus.items() if rows},
+        unidentified_rows=unidentified_rows,
     )
 
 

@@ -78,6 +78,7 @@ class TierAccount:
         unexpected: sequences there that were never sent, those of unknown feeds included.
         unexpected_rows: rows of those sequences, and those whose feed or sequence can't be told.
         surplus_rows: feed -> rows too many of sent messages.
+        unidentified_rows: those of `unexpected_rows` whose feed or sequence can't be told.
     """
 
     tier: str
@@ -90,6 +91,7 @@ class TierAccount:
     unexpected: Sets
     unexpected_rows: int
     surplus_rows: Mapping[Feed, int]
+    unidentified_rows: int = 0
 
     def __post_init__(self) -> None:
         classes = (self.lost, self.late, self.corrupted, self.duplicated, self.reordered)

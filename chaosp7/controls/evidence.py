@@ -147,6 +147,8 @@ def before_method_control(context: Mapping[str, Any], **_: Any) -> None:
     run = current_run()
     try:
         run.guard_method()
+    except InterruptExecution:
+        raise  # a SIGTERM
     except Exception as error:  # noqa: BLE001  # as below
         _log(error)
         run.errors.append(f"no safeguard is asked: {error}")
@@ -165,6 +167,8 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
     run = current_run()
     try:
         run.finish()
+    except InterruptExecution:
+        raise  # a SIGTERM: the run is interrupted, and nothing of it is at fault
     except Exception as error:  # noqa: BLE001
         # Also of our own mistakes: Chaos Toolkit swallows them, and what wasn't measured would be no reason.
         _log(error)

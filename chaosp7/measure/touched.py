@@ -9,7 +9,7 @@ from chaosp7.account.classes import Counts, TierAccount
 from chaosp7.account.gold import GoldAccount
 from chaosp7.run.accounting import Accounts
 
-__all__ = ["WRONG", "nameless_candles", "wrong_at", "wrong_of"]
+__all__ = ["WRONG", "nameless", "wrong_at", "wrong_of"]
 
 #: What may be wrong with messages, by the names of `Counts`.
 WRONG: Final = ("lost", "late", "corrupted", "duplicated", "reordered", "unexpected")
@@ -35,7 +35,7 @@ def wrong_at(accounts: Accounts, tier: str) -> list[str]:
 def wrong_of(accounts: Accounts, exchanges: Collection[str]) -> list[str]:
     """Return what is wrong with some exchanges' messages and candles at any tier, in words.
 
-    A candle that is wrong counts whatever made it so: a tier before it too. See `nameless_candles`.
+    A candle that is wrong counts whatever made it so: a tier before it too. See `nameless`.
 
     Args:
         accounts: the final ones.
@@ -54,17 +54,23 @@ def wrong_of(accounts: Accounts, exchanges: Collection[str]) -> list[str]:
     return found
 
 
-def nameless_candles(accounts: Accounts) -> list[str]:
-    """Return in words what is wrong with candles of nobody knows which exchange.
+def nameless(accounts: Accounts) -> list[str]:
+    """Return in words what is wrong with messages and candles of nobody knows which exchange.
 
-    Only the first wrong ones are kept by name, and of what came late only the number is known.
+    That is what can't be decoded or has no name. Of candles only the first wrong ones are kept by name, and
+    of those that came late only the number is known.
 
     Args:
         accounts: the final ones.
     """
     found = []
     for name, account in accounts.tiers.items():
-        for window in account.windows if isinstance(account, GoldAccount) else ():
+        if isinstance(account, TierAccount):
+            without_name = [len(found_) for feed, found_ in account.unexpected.items() if not feed.exchange]
+            if rows := account.unidentified_rows + sum(without_name):
+                found.append(f"{rows:,} unexpected at {name} of nobody knows which exchange")
+            continue
+        for window in account.windows:
             if rest := window.wrong_candles - len(window.findings):
                 found.append(f"more wrong candles of {window.window_s} s at {name} than have names: {rest:,}")
             if window.late:

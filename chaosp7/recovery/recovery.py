@@ -86,9 +86,18 @@ def measure(
     """
     seen = sum(look.after_ns >= fault_ns and look.before_ns <= end_ns for look in looks)
     if not seen:
-        nothing = Figure(0, extra_uncertainty_ns)
+        unknown_ns = max(0, end_ns - fault_ns)
         return TierRecovery(
-            Outcome.NOT_MEASURED, None, extra_uncertainty_ns, None, None, nothing, None, None, 0, 0
+            outcome=Outcome.NOT_MEASURED,
+            recovery=None,
+            uncertainty_ns=unknown_ns + extra_uncertainty_ns,
+            detection=None,
+            last_stale_ns=None,
+            outage=Figure.between(0, unknown_ns, extra_uncertainty_ns),
+            first_new=None,
+            backlog_gone=None,
+            unproven_ns=unknown_ns,
+            looks=0,
         )
     proof = prove(looks, tolerance_ns, fault_ns, end_ns)
     # Those from before the fault tell what was visible at it.
@@ -130,7 +139,8 @@ class _Measured:
             return outcome, None, until_ns - self.fault_ns + self.extra_ns
         if high_ns is None:
             return Outcome.NOT_RECOVERED, None, self.extra_ns
-        low_ns, _ = self._bounds()
+        # A look that goes beyond the end may prove more of it stale than the one before it left open.
+        low_ns, high_ns = self._bounds()
         found = self._figure(low_ns, high_ns)
         if proof.within[1] - high_ns < stability_ns:
             return Outcome.NOT_RECOVERED, None, found.uncertainty_ns

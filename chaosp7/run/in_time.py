@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chaosp7.run.evidence import Evidence, RecoveryReport
+from chaosp7.run.unseen import unproven_for_long
 
 __all__ = ["in_time", "unseen"]
 
@@ -28,11 +29,15 @@ def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
 
 
 def unseen(evidence: Evidence) -> list[str]:
-    """Return the tiers that nobody saw stale, but that may have been so for longer than the budget allows."""
+    """Return the tiers that nobody saw stale, but that may have been so for longer than the budget allows.
+
+    Without a budget: for longer than their tolerance.
+    """
     limit_s = evidence.budget.recovery_s
     found = (
         report.tier
         for report in evidence.recovery
-        if limit_s is not None and report.outcome == "never-stale" and in_time(report, limit_s) is None
+        if report.outcome == "never-stale"
+        and (unproven_for_long(report) if limit_s is None else in_time(report, limit_s) is None)
     )
     return list(dict.fromkeys(found))

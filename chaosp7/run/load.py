@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,10 @@ class Load:
             answer: dict[str, Any] = response.json()
         except (requests.RequestException, ValueError) as error:
             raise MeasurementError(f"the exchange simulator doesn't answer: {error}") from error
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            raise MeasurementError(
+                "the exchange simulator that runs is of another version: take the platform down and up again"
+            )
         if not response.ok:
             raise MeasurementError(f"the exchange simulator refused: {answer.get('error', answer)}")
         return answer

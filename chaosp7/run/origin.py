@@ -92,7 +92,7 @@ class Origin:
                 topic_ids=ids,
                 icebergs=iceberg_starts(model, driver.endpoint),
                 strays=strays,
-                watched=without_strays(model, tables.columns, strays),
+                watched=without_strays(model, tables.columns, strays, first),
                 journals=Journals.of(driver.state.acks / f"{name}.acks" for name in handlers),
             )
         finally:

@@ -74,7 +74,6 @@ def until_at_rest(
         The tiers at rest, in flow order.
 
     Raises:
-        ReaderError: at the deadline, if the consumers' lag or the tables' rows can't be had.
         LedgerError: if the ledger is damaged.
     """
     recorder.source.poll()

@@ -6,7 +6,12 @@ from collections.abc import Iterable
 
 from chaosp7.run.evidence import RecoveryReport
 
-__all__ = ["unseen_for_long"]
+__all__ = ["unproven_for_long", "unseen_for_long"]
+
+
+def unproven_for_long(report: RecoveryReport) -> bool:
+    """Return whether a tier may have been stale unseen for longer than its tolerance."""
+    return report.unproven_s * 1000 > report.tolerance_ms
 
 
 def unseen_for_long(recovery: Iterable[RecoveryReport]) -> list[str]:
@@ -21,5 +26,5 @@ def unseen_for_long(recovery: Iterable[RecoveryReport]) -> list[str]:
     return [
         f"{report.tier} may have been stale for {report.unproven_s:.2f} s that no look tells of"
         for report in recovery
-        if report.unproven_s * 1000 > report.tolerance_ms
+        if unproven_for_long(report)
     ]

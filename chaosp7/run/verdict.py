@@ -234,7 +234,8 @@ def _from_recovery(findings: Findings) -> _Reasons:
     if limit is None or not findings.faults:
         return
     several = len(findings.faults) > 1
-    for fault, tier in unmeasured(findings.faults, findings.recovery, findings.tiers_expected):
+    load_end_ns = findings.load.end_ns if findings.load is not None else None
+    for fault, tier in unmeasured(findings.faults, findings.recovery, findings.tiers_expected, load_end_ns):
         if findings.tiers:
             after = f" after {fault.kind} {fault.target}" if several else ""
             yield Verdict.ERROR, f"{tier}: recovery wasn't measured{after}"

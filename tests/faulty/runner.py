@@ -127,6 +127,9 @@ def run_group(group: str, folder: Path) -> list[Result]:
             driver.down()
 
 
+#: From before a run of gold's group to the end of its load, and more, for a busy machine.
+_GOLD_LASTS_S = 35
+
 #: Above the rows that the restored backup lacks, and those that it must have had beside them.
 _HELD_BY_SILVER = 95
 
@@ -159,6 +162,16 @@ def _gold(run: Run) -> None:
 def _restarts(run: Run) -> None:
     _until_sent(run, 4.0)
     run.driver.restart("clickhouse")
+
+
+def _early_in_a_minute() -> None:
+    """Wait until a run comes to its end within one minute.
+
+    A candle that is labelled by its window's end takes the place of the next one: where there is a next one,
+    the shortest windows show as corrupted what longer ones show as lost, and both count.
+    """
+    while time.time() % 60 > 60 - _GOLD_LASTS_S:
+        time.sleep(0.1)
 
 
 def _until_sent(run: Run, of_the_load_s: float) -> None:
@@ -214,6 +227,8 @@ def _compared(run: Run, group: str) -> list[Result]:
 
     release = run.driver.data_folder("silver-processor") / RELEASE_FILE
     try:
+        if group == "gold":
+            _early_in_a_minute()
         run.start()
         GROUPS[group](run)
         with _hooked(Accounting_for=at_rest, messages_are_missing=release.touch):

@@ -10,6 +10,7 @@ from pyroaring import BitMap64
 
 from chaosp7.account.candles import Candle, CandleKey
 from chaosp7.account.classes import TierAccount
+from chaosp7.account.feeds import Feed
 from chaosp7.account.gold import CandleFinding, GoldAccount, WindowAccount
 from chaosp7.account.sets import Sets
 from chaosp7.run.accounting import Accounts
@@ -19,6 +20,7 @@ from tests.measure.test_losses import FEEDS, accounts
 from tests.run.test_unseen import report
 
 BINANCE, KRAKEN = FEEDS
+NOBODY = Feed("", "BTC/USD")
 SOME: Sets = {KRAKEN: BitMap64([3, 4])}
 NONE: dict[str, int] = dict.fromkeys(
     ("lost", "lost_inherited", "duplicated", "duplicated_inherited", "corrupted", "corrupted_inherited",
@@ -132,6 +134,30 @@ def test_candles_of_nobody_knows_whom_are_guessed_at_by_nobody(
     assert not recovery.tiers_unaffected(["gold"])
     run.shows("silver", lost=SOME)
     assert not recovery.exchanges_unaffected(["kraken"])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"unidentified_rows": 3, "unexpected_rows": 3},
+        {"unexpected": {NOBODY: SOME[KRAKEN]}, "unexpected_rows": 3},
+    ],
+    ids=["not decodable", "without a name"],
+)
+def test_rows_of_nobody_knows_whom_are_guessed_at_by_nobody(run: Finished, rows: dict[str, Any]) -> None:
+    run.shows("silver", **rows)
+    count = rows.get("unidentified_rows", len(SOME[KRAKEN]))
+    words = f"{count} unexpected at silver of nobody knows which exchange"
+    with pytest.raises(ActivityFailed, match=f"not known whether kraken were unaffected: {words}"):
+        recovery.exchanges_unaffected(["kraken"])
+    assert not recovery.tiers_unaffected(["silver"])
+
+
+@pytest.mark.usefixtures("run")
+def test_to_name_nobody_is_a_mistake() -> None:
+    for unaffected in (recovery.exchanges_unaffected, recovery.tiers_unaffected):
+        with pytest.raises(ActivityFailed, match="is named"):
+            unaffected([])
 
 
 def test_late_candles_are_a_touch_of_their_tier(run: Finished) -> None:

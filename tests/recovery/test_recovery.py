@@ -222,7 +222,7 @@ def test_what_the_reader_may_be_late_is_added_to_every_uncertainty() -> None:
     assert (found.first_new, found.backlog_gone) == (Figure(62, 15), Figure(69, 23))
     unmeasured = figures(BEFORE, extra_ns=3)
     assert unmeasured == TierRecovery(
-        Outcome.NOT_MEASURED, None, 3, None, None, Figure(0, 3), None, None, 0, 0
+        Outcome.NOT_MEASURED, None, 193, None, None, Figure(95, 98), None, None, 190, 0
     )
     assert figures(BEFORE + DOWN, extra_ns=3).uncertainty_ns == 3
 

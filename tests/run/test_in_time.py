@@ -9,7 +9,11 @@ from tests.suite.evidences import evidence
 
 
 def report(
-    outcome: str, recovery_s: float | None, uncertainty_s: float, last_stale_s: float | None = None
+    outcome: str,
+    recovery_s: float | None,
+    uncertainty_s: float,
+    last_stale_s: float | None = None,
+    unproven_s: float = 0.0,
 ) -> RecoveryReport:
     return RecoveryReport(
         fault=0,
@@ -23,7 +27,7 @@ def report(
         outage_s=0.0,
         first_new_s=None,
         backlog_gone_s=None,
-        unproven_s=0.0,
+        unproven_s=unproven_s,
         samples=10,
         interval_ms={},
     )
@@ -66,4 +70,15 @@ def test_unseen_are_the_tiers_that_may_have_been_stale_for_longer_than_the_budge
     named = [msgspec.structs.replace(one, tier=name) for one, name in zip(reports, names, strict=True)]
     budgeted = msgspec.structs.replace(evidence(recoveries=named), budget=Budget(recovery_s=10))
     assert unseen(budgeted) == ["unseen"]
-    assert unseen(msgspec.structs.replace(budgeted, budget=Budget())) == []
+
+
+def test_without_a_budget_unseen_is_what_may_have_been_stale_for_longer_than_its_tolerance() -> None:
+    reports = [
+        report("never-stale", None, 25.0, unproven_s=0.5),
+        report("never-stale", None, 25.0, unproven_s=0.501),
+        report("recovered", 9.0, 1.0, 8.0, unproven_s=9.0),
+        report("not-measured", None, 0.0, unproven_s=9.0),
+    ]
+    names = ("seen", "unseen", "recovered", "not-measured")
+    named = [msgspec.structs.replace(one, tier=name) for one, name in zip(reports, names, strict=True)]
+    assert unseen(msgspec.structs.replace(evidence(recoveries=named), budget=Budget())) == ["unseen"]

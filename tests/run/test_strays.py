@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chaosp7.account.feeds import Feed
+from chaosp7.account.readers.table_rows import StrayRow
 from chaosp7.errors import MeasurementError
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Platform, TierKind
@@ -50,7 +51,7 @@ def test_some_are_left_out_of_their_tier_and_told(
 
 
 def test_more_where_the_runs_own_rows_will_be_than_can_be_told_apart_are_an_error(platform: Platform) -> None:
-    with pytest.raises(MeasurementError, match=r"silver: more than 1,000 rows .* empty them"):
+    with pytest.raises(MeasurementError, match=r"silver: more than 500 rows .* empty them"):
         strays_before(platform, Tables(STRAYS_MAX + 1, 0).query, {BTC: 100})
 
 
@@ -78,7 +79,7 @@ def test_the_recorder_looks_past_strays_at_each_table_of_their_tier_and_at_other
     platform: Platform,
 ) -> None:
     query = Tables(1, 1).query
-    watched = without_strays(platform, query, strays_before(platform, query, {BTC: 100}))
+    watched = without_strays(platform, query, strays_before(platform, query, {BTC: 100}), {BTC})
     assert watched.tiers.keys() == platform.tiers.keys()
     for name, tier in platform.tiers.items():
         if name != "silver":
@@ -86,3 +87,22 @@ def test_the_recorder_looks_past_strays_at_each_table_of_their_tier_and_at_other
         else:
             assert watched.tiers[name].rows.keys() == tier.rows.keys()
             assert all("NOT (cityHash64(" in select for select in watched.tiers[name].rows.values())
+
+
+def test_of_other_feeds_the_recorder_sees_nothing_anyway(platform: Platform) -> None:
+    query = Tables(0, 3).query
+    found = strays_before(platform, query, {BTC: 100})
+    assert len(found["silver"]) == 3
+    assert without_strays(platform, query, found, {Feed("kraken", "X/USD")}) == platform
+
+
+def test_twenty_tables_full_of_strays_fit_into_one_query_of_the_recorder(platform: Platform) -> None:
+    def query(sql: str, count: int) -> Sequence[Any]:
+        if "toTypeName" in sql:
+            return [["String"], ["String"], *([["Int64"]] * (count - 2))]
+        raise AssertionError(sql)
+
+    largest = (1 << 64) - 1
+    rows = [StrayRow(largest - i, 1, BTC.exchange, BTC.symbol, largest - i) for i in range(STRAYS_MAX)]
+    watched = without_strays(platform, query, {"silver": rows}, {BTC})
+    assert 20 * max(map(len, watched.tiers["silver"].rows.values())) < 256 * 1024

@@ -369,6 +369,15 @@ def test_a_load_without_a_message_is_an_error_however_well_nothing_was_delivered
     assert judged(one)[0] is Verdict.PASSED
 
 
+@pytest.mark.parametrize(("after_the_load_ns", "verdict"), [(0, Verdict.ERROR), (1, Verdict.PASSED)])
+def test_of_a_fault_that_a_rollback_injects_no_recovery_was_to_be_measured(
+    after_the_load_ns: int, verdict: Verdict
+) -> None:
+    injected_ns = LOAD.end_ns + after_the_load_ns
+    (afterwards,) = fault(injected_ns=injected_ns, verified_start_ns=injected_ns + 1)
+    assert judged(findings(faults=[FAULT, afterwards]))[0] is verdict
+
+
 def test_behind_a_fault_that_wasnt_seen_the_recovery_from_the_next_one_is_missed() -> None:
     found = findings(faults=[*fault(verified_start_ns=None), FAULT], faults_expected=2, recovery=[])
     verdict, reasons = judged(found)

@@ -8,7 +8,7 @@ wrapped for it: by a column that is wrapped ClickHouse can't leave out what it n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -26,10 +26,11 @@ _NO_SEQUENCE: Final = (1 << 64) - 1
 _NO_CHECKSUM: Final = 0
 
 _NUMBERS: Final = ("sequence", "price_e8", "quantity_e8", "trade_time_ms", "side")
-#: Types of whole numbers, and what they can be wrapped in without being others.
+#: Types of whole numbers, and what they can be wrapped in without being others. Not the wider ones: cut to 64
+#: bits a wrong number could be the message's.
 _WHOLE: Final = re.compile(
     r"(?:SimpleAggregateFunction\(\w+, )?(?:LowCardinality\()?(?:Nullable\()?"
-    r"(?:U?Int\d+|Bool|Enum(?:8|16)\(.*\))\)*"
+    r"(?:U?Int(?:8|16|32|64)|Bool|Enum(?:8|16)\(.*\))\)*"
 )
 
 #: A row as one number: names may be long, or no text at all.
@@ -89,7 +90,9 @@ class TableRows:
         """
         kinds = self._query(
             f"SELECT {_HASH} AS hash, count() AS rows, any(exchange), any(symbol), any(sequence) "
-            f"FROM ({self._everything}) WHERE {condition} GROUP BY hash LIMIT {most + 1}",
+            f"FROM ({self._everything}) WHERE {condition} GROUP BY hash LIMIT {most + 1} "
+            # As soon as there are more: of a hundred million rows none need be kept.
+            f"SETTINGS max_rows_to_group_by = {most}, group_by_overflow_mode = 'break'",
             5,
         )
         return [StrayRow(*kind) for kind in zip(*kinds, strict=True)]
@@ -105,14 +108,16 @@ class TableRows:
         before = {stray.hash: stray.rows for stray in self._strays}
         now = self._query(
             f"SELECT {_HASH} AS hash, count() FROM ({self._everything}) "
-            f"WHERE {self._among_strays} GROUP BY hash",
+            # Most rows ever stored are told by their sequence alone: nothing else need be read of them.
+            f"WHERE sequence IN ({_listed({stray.sequence for stray in self._strays})}) "
+            f"AND {self._among_strays} GROUP BY hash",
             2,
         )
         return sum(max(0, rows - before[kind]) for kind, rows in zip(*now, strict=True))
 
     @property
     def _among_strays(self) -> str:
-        return f"{_HASH} IN ({', '.join(str(stray.hash) for stray in self._strays)})"
+        return f"{_HASH} IN ({_listed(stray.hash for stray in self._strays)})"
 
     @cached_property
     def _everything(self) -> str:
@@ -120,7 +125,7 @@ class TableRows:
         for name in _NUMBERS:
             if not _WHOLE.fullmatch(types[name]):
                 # Cut to one it could be that of the message, though it isn't what is there.
-                raise ReaderError(f"column {name!r} must be of whole numbers, not {types[name]}")
+                raise ReaderError(f"column {name!r} must be of whole numbers of 64 bits, not {types[name]}")
         nullable = {name for name, kind in types.items() if "Nullable(" in kind}
         exchange, symbol = (
             f"ifNull(toString({n}), '')" if n in nullable else n for n in ("exchange", "symbol")
@@ -146,3 +151,7 @@ class TableRows:
             len(names),
         )
         return {name: str(column[0]) for name, column in zip(names, answer, strict=True)}
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
