@@ -52,7 +52,8 @@ def report(
     """Write reports of runs from what they have saved; nothing is run or measured.
 
     DIR_OR_EVIDENCE is the folder of a run or a suite, a folder with runs anywhere below it, or an
-    evidence.json. Runs that a suite there lists and that left nothing, or never began, are errors.
+    evidence.json; a copy of a run counts with it. Runs that a suite there lists and that left nothing are
+    errors, those that never began too; if Ctrl-C ended the suite, these are interrupted.
     Exit code 0 if every run passed, 1 if not, 2 if a report can't be written or sent.
     """
     if not any((html, markdown, junit, json, prometheus, otlp)):

@@ -86,7 +86,8 @@ def run(
     verdict = gravest([one.verdict for one in suite.runs], interrupted=suite.interrupted)
     suite.verdict, suite.exit_code, suite.ended_at = str(verdict), EXIT_CODES[verdict], _now()
     write_suite(suite, folder)
-    written = render(suite.runs, reports, [("html", folder / "report.html"), *formats.items()])
+    wanted = [("html", folder / "report.html"), *formats.items()]
+    written = render(suite.runs, reports, wanted, interrupted=suite.interrupted)
     for one in suite.runs:
         reasons = f": {one.reasons[0]}" if one.reasons else ""
         click.echo(f"{one.experiment}: {one.verdict or 'not run'}{reasons}")

@@ -50,13 +50,14 @@ _HELP = {
 def prometheus(runs: Iterable[RunRecord]) -> str:
     """Return the figures of the last run of each experiment on each platform.
 
-    A run without evidence has a verdict and no figures: nothing is known of what it lost.
+    A run without evidence has a verdict and no figures: nothing is known of what it lost. One that never
+    began has neither: its platform isn't known, and so no later run would ever take its place.
 
     Args:
         runs: in any order.
     """
     gauges = {name: Gauge(name, text) for name, text in _HELP.items()}
-    for run in _last(runs):
+    for run in _last(run for run in runs if run.began):
         labels = _labels(run)
         for verdict in Verdict:
             gauges["chaosp7_run_verdict"].set(labels | {"verdict": str(verdict)}, int(verdict is run.verdict))

@@ -7,18 +7,22 @@ A run that left no evidence, or one that can't be read, is a run all the same: i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chaosp7.run import evidence as ev
 from chaosp7.run import series as se
 from chaosp7.run.verdict import Verdict
 
-__all__ = ["EVIDENCE", "JOURNAL", "SERIES", "RunRecord", "known_verdict", "read_run"]
+__all__ = ["EVIDENCE", "JOURNAL", "SERIES", "RunRecord", "is_run_name", "known_verdict", "read_run"]
 
 EVIDENCE, JOURNAL, SERIES = "evidence.json", "journal.json", "series.json"
+
+#: How a run's folder is called: ``20260101T000000.000-name``.
+_RUN_NAME: Final = re.compile(r"\d{8}T[\d.]*-(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,15 @@ def read_run(folder: Path) -> RunRecord:
     )
 
 
+def is_run_name(name: str) -> bool:
+    """Return whether a folder is called as that of a run is."""
+    return _RUN_NAME.fullmatch(name) is not None
+
+
 def _experiment_of(name: str) -> str:
-    """Return the experiment in the name of a run's folder, ``20260101T000000.000-name``."""
-    stamp, dash, rest = name.partition("-")
-    return rest if dash and stamp[:8].isdigit() else name
+    """Return the experiment in the name of a run's folder."""
+    named = _RUN_NAME.fullmatch(name)
+    return named[1] if named else name
 
 
 def _try(path: Path, reader: Any, missing: list[str]) -> Any:
@@ -145,8 +154,11 @@ def _verdict(
             )
         status = journal.get("status")
         if status in (Verdict.INTERRUPTED, Verdict.ABORTED):
-            # Only the evidence's error is graver; without evidence this is all that is known.
-            found = [f for f in found if evidence is not None or f[0] is not Verdict.ERROR or said]
+            # Only the evidence's error is graver; without evidence this is all that is known. What we said
+            # ourselves without any is believed of a run that was ended before there was anything to show.
+            early = said == Verdict.INTERRUPTED and f"{EVIDENCE} isn't there" in missing
+            if evidence is None and (early or not said):
+                found = [f for f in found if f[0] is not Verdict.ERROR]
             found.append((Verdict(str(status)), [f"Chaos Toolkit says {status}"]))
     order = list(Verdict)
     verdict = min((f[0] for f in found), key=order.index)

@@ -11,12 +11,11 @@ from chaosp7.report.records import RunRecord
 from chaosp7.report.sentences import run_sentence, suite_verdict
 from chaosp7.report.stats import (
     at_source,
+    known_recovery,
     lost_beyond_source,
-    recoveries,
     recovery_of_run_s,
 )
 from chaosp7.run.evidence import Evidence, RecoveryReport
-from chaosp7.run.in_time import unseen
 from chaosp7.run.slowest import slowest
 from chaosp7.run.verdict import Verdict
 
@@ -87,9 +86,10 @@ def suite_row(key: str, name: str, runs: Sequence[RunRecord]) -> SuiteRow:
         {b for run in runs if run.evidence and (b := run.evidence.budget.recovery_s) is not None}
     )
     recovery, loss, _ = failure_cells(runs, unit=" s")
-    most = max((t for times in recoveries(runs).values() for t, _ in times), default=None)
-    untold = any(run.evidence and unseen(run.evidence) for run in runs)
-    share = None if most is None or not budgets or math.isinf(most) or untold else min(1.0, most / budgets[0])
+    times = [recovery_of_run_s(run.evidence) for run in runs if run.evidence and run.evidence.recovery]
+    # One of which nobody can tell counts as one that didn't recover: it may have been the slowest.
+    most = max((math.inf if time_s is None else time_s for time_s in times), default=math.inf)
+    share = None if not budgets or math.isinf(most) else min(1.0, most / budgets[0])
     return SuiteRow(
         key=key,
         name=name,
@@ -137,7 +137,7 @@ def tier_rows(evidence: Evidence | None) -> list[TierRow]:
     """Return a row per tier; of a run without an account those whose recovery was measured."""
     if evidence is None:
         return []
-    worst = slowest(evidence)
+    worst, known = slowest(evidence), known_recovery(evidence)
     return [
         TierRow(
             tier=tier.tier,
@@ -148,19 +148,23 @@ def tier_rows(evidence: Evidence | None) -> list[TierRow]:
             counts=tuple(getattr(tier, name) for name in _CLASSES),
             drained=tier.drained,
             note=tier.note,
-            **_recovery(worst.get(tier.tier)),
+            **_recovery(known.get(tier.tier), worst.get(tier.tier)),
         )
         for tier in evidence.tiers
     ]
 
 
-def _recovery(report: RecoveryReport | None) -> dict[str, str]:
+def _recovery(known: RecoveryReport | None, worst: RecoveryReport | None) -> dict[str, str]:
     names = ("recovery", "detection", "outage", "first_new", "whole", "tolerance")
+    report = known or worst
     if report is None:
         return dict.fromkeys(names, "-")
-    recovery = report.outcome.replace("-", " ")
-    if report.recovery_s is not None:
-        recovery = _s(report.recovery_s, report.uncertainty_s)
+    if known is None:
+        recovery = "not measured"
+    elif known.recovery_s is None:
+        recovery = known.outcome.replace("-", " ")
+    else:
+        recovery = _s(known.recovery_s, known.uncertainty_s)
     return {
         "recovery": recovery,
         "detection": _s(report.detection_s, report.detection_uncertainty_s),

@@ -7,9 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chaosp7.report.records import RunRecord
-from chaosp7.report.stats import at_source, lost_beyond_source, quantile, recovery_of_run_s
+from chaosp7.report.stats import (
+    at_source,
+    known_recovery,
+    lost_beyond_source,
+    not_measured,
+    quantile,
+    recovery_of_run_s,
+)
 from chaosp7.run.in_time import unseen
-from chaosp7.run.slowest import slowest
 from chaosp7.run.verdict import Verdict
 
 __all__ = ["plural", "run_sentence", "suite_sentence", "suite_sentences", "suite_verdict"]
@@ -57,13 +63,22 @@ def _recovered(run: RunRecord) -> list[str]:
     if evidence is None or not evidence.recovery:
         return []
     budget = f" (budget {evidence.budget.recovery_s:g} s)" if evidence.budget.recovery_s is not None else ""
-    worst = slowest(evidence)
-    never = [tier for tier, report in worst.items() if report.outcome not in ("recovered", "never-stale")]
-    if never:
-        return [f"Not seen to recover: {', '.join(never)}{budget}."]
-    if hidden := unseen(evidence):
-        return [f"Nobody can tell how long this was stale: {', '.join(hidden)}{budget}."]
-    times = [report for report in worst.values() if report.recovery_s is not None]
+    known = known_recovery(evidence)
+    never = [tier for tier, report in known.items() if report.outcome not in ("recovered", "never-stale")]
+    unmeasured = [tier for tier in not_measured(evidence) if tier not in never]
+    hidden = [tier for tier in unseen(evidence) if tier not in (*never, *unmeasured)]
+    problems = [
+        f"{what}: {', '.join(tiers)}{budget}."
+        for what, tiers in (
+            ("Not seen to recover", never),
+            ("Recovery wasn't measured", unmeasured),
+            ("Nobody can tell how long this was stale", hidden),
+        )
+        if tiers
+    ]
+    if problems:
+        return problems
+    times = [report for report in known.values() if report.recovery_s is not None]
     if not times:
         return ["No tier ever went stale."]
     last = max(times, key=lambda report: report.recovery_s or 0.0)
@@ -110,6 +125,9 @@ def suite_sentences(runs: Sequence[RunRecord]) -> list[str]:
         )
     if len(finite) < len(times):
         parts.append(f"{plural(len(times) - len(finite), 'run')} didn't recover while it was watched.")
+    untold = sum(bool(run.evidence and run.evidence.recovery) for run in runs) - len(times)
+    if untold:
+        parts.append(f"Of {plural(untold, 'run')} nobody can tell when every tier was fresh again.")
     lost = [n for run in runs if (n := lost_beyond_source(run.evidence)) is not None]
     if lost:
         sent = sum(

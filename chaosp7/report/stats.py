@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
+
 from chaosp7.report.records import RunRecord
-from chaosp7.run.evidence import Evidence
+from chaosp7.run.evidence import Evidence, RecoveryReport
 from chaosp7.run.in_time import unseen
 from chaosp7.run.slowest import slowest
 
-__all__ = ["at_source", "lost_beyond_source", "quantile", "recoveries", "recovery_of_run_s"]
+__all__ = [
+    "at_source",
+    "known_recovery",
+    "lost_beyond_source",
+    "not_measured",
+    "quantile",
+    "recoveries",
+    "recovery_of_run_s",
+]
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -19,19 +29,41 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
+def not_measured(evidence: Evidence) -> list[str]:
+    """Return the tiers whose recovery from some fault wasn't measured."""
+    return list(dict.fromkeys(r.tier for r in evidence.recovery if r.outcome == "not-measured"))
+
+
+def known_recovery(evidence: Evidence) -> dict[str, RecoveryReport]:
+    """Return each tier's worst recovery over all faults, in the order of the tiers.
+
+    A tier is left out of which nobody can tell when it was fresh again: it wasn't measured, or may have been
+    stale unseen for longer than it may. That it wasn't seen to recover is known all the same.
+    """
+    untold = {*not_measured(evidence), *unseen(evidence)}
+    known = [r for r in evidence.recovery if r.outcome == "not-recovered" or r.tier not in untold]
+    return slowest(msgspec.structs.replace(evidence, recovery=known))
+
+
 def recovery_of_run_s(evidence: Evidence | None) -> float | None:
     """Return when the slowest tier was fresh again, seconds from the fault's verified start.
 
     Returns:
-        0 if none went stale, infinity if one wasn't seen to recover; None if nothing was measured, or a tier
-        may have been stale unseen for longer than it may.
+        0 if none went stale, infinity if one wasn't seen to recover; else None if of one nobody can tell, or
+        nothing was measured.
     """
-    if evidence is None or not evidence.recovery or unseen(evidence):
+    if evidence is None or not evidence.recovery:
         return None
-    return max(
-        0.0 if r.outcome == "never-stale" else math.inf if r.recovery_s is None else r.recovery_s
-        for r in evidence.recovery
-    )
+    known = known_recovery(evidence)
+    slowest_s = max((_seconds(report) for report in known.values()), default=0.0)
+    everything = all(report.tier in known for report in evidence.recovery)
+    return slowest_s if everything or math.isinf(slowest_s) else None
+
+
+def _seconds(report: RecoveryReport) -> float:
+    if report.outcome == "never-stale":
+        return 0.0
+    return math.inf if report.recovery_s is None else report.recovery_s
 
 
 def at_source(evidence: Evidence) -> int:
@@ -52,17 +84,13 @@ def lost_beyond_source(evidence: Evidence | None) -> int | None:
 
 
 def recoveries(runs: Sequence[RunRecord]) -> dict[str, list[tuple[float, float]]]:
-    """Return tier -> recovery and uncertainty of each run, seconds.
+    """Return tier -> recovery and uncertainty of each run that tells of it, seconds.
 
     A tier that never went stale has 0, one that wasn't seen to recover infinity.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for run in runs:
-        for tier, report in slowest(run.evidence).items() if run.evidence else ():
-            if report.outcome == "never-stale":
-                found.setdefault(tier, []).append((0.0, report.uncertainty_s))
-            elif report.recovery_s is None:
-                found.setdefault(tier, []).append((math.inf, 0.0))
-            else:
-                found.setdefault(tier, []).append((report.recovery_s, report.uncertainty_s))
+        for tier, report in known_recovery(run.evidence).items() if run.evidence else ():
+            time_s = _seconds(report)
+            found.setdefault(tier, []).append((time_s, 0.0 if math.isinf(time_s) else report.uncertainty_s))
     return found

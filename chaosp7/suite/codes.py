@@ -27,10 +27,10 @@ def gravest(verdicts: Sequence[str | None], *, interrupted: bool = False) -> Ver
 
     Args:
         verdicts: of its runs; None for one that never began. Nothing tested is never passed.
-        interrupted: whether it was ended from outside.
+        interrupted: whether it was ended from outside. A Ctrl-C that came too late has ended nothing.
     """
     found = {Verdict(verdict) for verdict in verdicts if verdict is not None}
-    if interrupted:
+    if interrupted and None in verdicts:
         found.add(Verdict.INTERRUPTED)
     if not found or (None in verdicts and found == {Verdict.PASSED}):
         return Verdict.ERROR

@@ -107,8 +107,8 @@ def _side(tier: str, runs: Sequence[Evidence]) -> Side:
     return Side(
         n=len(found),
         recovery_s=None if middle == float("inf") else middle,
-        low_s=min((max(0.0, one.seconds - one.uncertainty_s) for one in finite), default=None),
-        high_s=max(one.seconds + one.uncertainty_s for one in found) if whole else None,
+        low_s=min((one.low_s for one in finite), default=None),
+        high_s=max(one.high_s for one in found) if whole else None,
         lost=max((t.lost + t.late for t in accounts), default=None),
         **{kind: max((getattr(t, kind) for t in accounts), default=None) for kind in ("late", *WRONG)},
     )

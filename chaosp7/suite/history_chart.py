@@ -76,7 +76,7 @@ def _scale(shown: Sequence[Point], tier: str) -> _Scale:
     ends = [p.allowed_s[tier] for p in shown if tier in p.allowed_s]
     for point in shown:
         if one := point.recovery.get(tier):
-            ends += [one.seconds - one.uncertainty_s, one.seconds + one.uncertainty_s]
+            ends += [one.low_s, one.high_s]
     known = [end for end in ends if not math.isinf(end)] or [0.0]
     least_s, greatest_s = max(0.0, min(known)), max(known)
     # Noise isn't blown up to the full height.
@@ -129,14 +129,11 @@ def _run(point: Point, tier: str, scale: _Scale, index: int) -> str:
         return f'<path class="none" d="M{x:.1f} {_BOTTOM - 4:g}v8"><title>{told}</title></path>'
     slow = tier in point.regressions
     mark = ", slower than the runs before allow" if slow else ""
-    told = f"<title>{escape(f'{point.run.run_id}: {seconds_of(one.seconds)}{mark}')}</title>"
+    told = f"<title>{escape(f'{point.run.run_id}: {recovery_text(one)}{mark}')}</title>"
     kind = "slow" if slow else "run"
     if math.isinf(one.seconds):
         return f'<path class="{kind} never" d="M{x - 4:.1f} {_TOP - 4:g}l8 8m0-8l-8 8">{told}</path>'
-    y, low, high = (
-        scale.y(max(0.0, s))
-        for s in (one.seconds, one.seconds - one.uncertainty_s, one.seconds + one.uncertainty_s)
-    )
+    y, low, high = (scale.y(s) for s in (one.seconds, one.low_s, one.high_s))
     whisker = f'<path class="{kind}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
     # A regression is told by its shape as well as by its colour.
     shape = f"M{x - 4.5:.1f} {y + 3.5:.1f}h9l-4.5-8z" if slow else ""

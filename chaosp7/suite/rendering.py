@@ -21,7 +21,13 @@ __all__ = ["render"]
 _FORMATS = {"html": render_html, "markdown": render_markdown, "junit": render_junit, "json": plain_json}
 
 
-def render(runs: Sequence[SuiteRun], reports: Path, files: Sequence[tuple[str, Path | None]]) -> list[Path]:
+def render(
+    runs: Sequence[SuiteRun],
+    reports: Path,
+    files: Sequence[tuple[str, Path | None]],
+    *,
+    interrupted: bool = False,
+) -> list[Path]:
     """Write the reports over all runs of a suite.
 
     A run that left nothing is among them, and one that never began: the suite knows of it, and what it says
@@ -31,6 +37,7 @@ def render(runs: Sequence[SuiteRun], reports: Path, files: Sequence[tuple[str, P
         runs: of the suite.
         reports: the folder of their folders.
         files: ``html``, ``markdown``, ``junit`` or ``json``, and the file that is asked for, if any.
+        interrupted: whether the suite was ended from outside.
 
     Returns:
         What was written.
@@ -38,7 +45,7 @@ def render(runs: Sequence[SuiteRun], reports: Path, files: Sequence[tuple[str, P
     Raises:
         ReportError: if a file can't be written.
     """
-    records = [_record(run, reports) for run in runs]
+    records = [_record(run, reports, interrupted=interrupted) for run in runs]
     written = []
     for name, path in files:
         if path is not None:
@@ -47,9 +54,9 @@ def render(runs: Sequence[SuiteRun], reports: Path, files: Sequence[tuple[str, P
     return written
 
 
-def _record(run: SuiteRun, reports: Path) -> RunRecord:
+def _record(run: SuiteRun, reports: Path, *, interrupted: bool) -> RunRecord:
     if run.folder is None or run.verdict is None:
-        return never_began(run, reports)
+        return never_began(run, reports, interrupted=interrupted)
     return dataclasses.replace(
         read_run(reports / run.folder),
         experiment=run.experiment,

@@ -17,7 +17,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["AT_LEAST", "LAST", "Recovery", "allowed_s", "is_regression"]
+__all__ = ["AT_LEAST", "LAST", "Recovery", "allowed_s", "is_regression", "latest"]
 
 LAST = 10
 AT_LEAST = 5
@@ -38,6 +38,31 @@ class Recovery:
     uncertainty_s: float = 0.0
     regression: bool = False
 
+    @property
+    def low_s(self) -> float:
+        """At its fastest."""
+        return max(0.0, self.seconds - self.uncertainty_s)
+
+    @property
+    def high_s(self) -> float:
+        """At its slowest."""
+        return self.seconds + self.uncertainty_s
+
+
+def latest(some: Sequence[Recovery]) -> Recovery:
+    """Return when the last of some recoveries was over, as uncertain as it is which one that was.
+
+    That is no sooner than any at its fastest, and no later than all at their slowest.
+
+    Args:
+        some: one at least.
+    """
+    high = max(some, key=lambda one: (one.high_s, one.low_s))
+    low_s = max(one.low_s for one in some)
+    if low_s == high.low_s:
+        return high
+    return Recovery((low_s + high.high_s) / 2, (high.high_s - low_s) / 2)
+
 
 def allowed_s(earlier: Sequence[Recovery]) -> float | None:
     """Return up to where a recovery is within the spread; None if too few runs tell.
@@ -54,10 +79,10 @@ def allowed_s(earlier: Sequence[Recovery]) -> float | None:
         return math.inf
     deviation = statistics.median(abs(time - middle) for time in times)
     robust = middle + _DEVIATIONS * deviation + max(one.uncertainty_s for one in last)
-    return max([robust, *(one.seconds + one.uncertainty_s for one in last if not one.regression)])
+    return max([robust, *(one.high_s for one in last if not one.regression)])
 
 
 def is_regression(new: Recovery, earlier: Sequence[Recovery]) -> bool | None:
     """Return whether a recovery is slower than the spread allows; None if too few runs tell."""
     limit = allowed_s(earlier)
-    return None if limit is None else new.seconds - new.uncertainty_s > limit
+    return None if limit is None else new.low_s > limit

@@ -35,7 +35,7 @@ def test_a_run_that_did_not_pass_gives_exit_code_1(tmp_path: Path) -> None:
 
 def test_a_run_that_died_early_beside_one_that_passed_gives_exit_code_1(tmp_path: Path) -> None:
     save(tmp_path / "r", evidence())
-    (save(tmp_path / "died") / "output.log").write_text("Killed")
+    (save(tmp_path / "20260101T000000.000-died") / "output.log").write_text("Killed")
     done = report(tmp_path, "--junit", tmp_path / "x")
     assert (done.exit_code, "1 of 2 runs of 2 experiments passed; 1 error." in done.output) == (1, True)
 

@@ -1,5 +1,6 @@
 """What Prometheus reads is what the evidence says, whatever things are called."""
 
+import dataclasses
 import os
 import re
 import stat
@@ -99,6 +100,13 @@ def test_of_what_is_not_known_there_is_no_figure() -> None:
     assert {sample.name for sample in samples(nothing)} == {"chaosp7_run_verdict"}
     assert values(nothing, "chaosp7_run_verdict", verdict="error") == [1]
     assert values(nothing, "chaosp7_run_verdict", verdict="passed") == [0]
+
+
+def test_a_run_that_never_began_is_in_no_series() -> None:
+    good, never = record_of("x", changed(experiment="x")), record_of("x", None)
+    text = prometheus([good, dataclasses.replace(never, began=False)])
+    assert text == prometheus([good])
+    assert values(text, "chaosp7_run_verdict", verdict="error") == [0]
 
 
 def test_names_follow_the_conventions_and_are_explained() -> None:

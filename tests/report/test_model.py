@@ -63,6 +63,64 @@ def test_a_tier_that_may_have_been_stale_unseen_was_not_never_stale(tmp_path: Pa
         assert told in sentence(changed(recovery=recovery))
 
 
+def test_a_tier_that_nobody_looked_at_for_long_was_not_never_stale_without_a_budget_either(
+    tmp_path: Path,
+) -> None:
+    for unproven_s, told in ((0.4, "No tier ever went stale."), (24.0, "Nobody can tell how long")):
+        recovery = [
+            msgspec.structs.replace(
+                one, outcome="never-stale", recovery_s=None, uncertainty_s=25, unproven_s=unproven_s
+            )
+            for one in evidence().recovery[:1]
+        ]
+        given = changed(recovery=recovery, budget=ev.Budget())
+        shown = page([read_run(save(tmp_path / f"{unproven_s}", given))])
+        said = ("never stale", "0.00") if unproven_s < 1 else ("not measured", "-")
+        assert told in shown.sentence
+        (experiment,) = shown.experiments
+        assert (experiment.runs[0].recovery, shown.figures[1].value) == said
+        assert experiment.tiers[0].recovery == said[0]
+        assert (experiment.distribution is None) == (unproven_s > 1)
+
+
+def unmeasured(fault: int = 0) -> ev.RecoveryReport:
+    return msgspec.structs.replace(
+        evidence().recovery[0], fault=fault, outcome="not-measured", recovery_s=None, backlog_gone_s=None
+    )
+
+
+def test_a_recovery_that_was_not_measured_is_not_one_that_did_not_happen(tmp_path: Path) -> None:
+    for name, recovery in (
+        ("alone", [unmeasured()]),
+        ("beside others", [unmeasured(), *evidence().recovery[1:]]),
+        ("after the second of two faults", [*evidence().recovery, unmeasured(1)]),
+    ):
+        shown = page([run := read_run(save(tmp_path / name, changed(recovery=recovery)))])
+        assert "Recovery wasn't measured: topic (budget 10 s)." in shown.sentence
+        (experiment,) = shown.experiments
+        assert (experiment.runs[0].recovery, experiment.tiers[0].recovery) == ("not measured",) * 2
+        assert (shown.rows[0].recovery, shown.rows[0].share) == ("not measured", None)
+        assert shown.figures[1].basis == "not measured in any run"
+        assert "not recovered" not in html([run])
+    # That it wasn't seen to recover from another fault is known all the same, and graver.
+    gone = msgspec.structs.replace(unmeasured(1), outcome="not-recovered")
+    shown = page([read_run(save(tmp_path / "both", changed(recovery=[unmeasured(), gone])))])
+    assert "Not seen to recover: topic (budget 10 s)." in shown.sentence
+    assert "wasn't measured" not in shown.sentence
+    (experiment,) = shown.experiments
+    assert (experiment.runs[0].recovery, experiment.tiers[0].recovery) == ("not recovered",) * 2
+
+
+def test_of_many_runs_those_of_which_nobody_can_tell_are_counted(tmp_path: Path) -> None:
+    save(tmp_path / "good", evidence())
+    other = msgspec.structs.replace(evidence(number=2), recovery=[unmeasured()])
+    save(tmp_path / "unmeasured", other)
+    shown = page(read_runs([tmp_path]))
+    assert "Of 1 run nobody can tell when every tier was fresh again." in shown.sentence
+    assert "didn't recover" not in shown.sentence
+    assert shown.rows[0].share is None
+
+
 def test_a_loss_is_told_at_its_tier_with_its_ranges(tmp_path: Path) -> None:
     (experiment,) = page([read_run(save(tmp_path / "r", evidence(lost=72)))]).experiments
     assert [s.name for s in experiment.stages if s.lost_here] == ["silver"]
@@ -104,6 +162,9 @@ BROKEN: dict[str, tuple[bytes | None, Any, Verdict]] = {
     "only a journal that is happy": (None, {"status": "completed", "deviated": False}, Verdict.ERROR),
     "a journal that says passed without evidence": (None, {"status": "completed", "x-chaosp7": {"verdict": "passed"}}, Verdict.ERROR),
     "an interrupted journal that says passed": (None, {"status": "interrupted", "x-chaosp7": {"verdict": "passed"}}, Verdict.ERROR),
+    "a journal of ours that was interrupted before there was any evidence": (None, {"status": "interrupted", "x-chaosp7": {"verdict": "interrupted"}}, Verdict.INTERRUPTED),
+    "an interrupted journal with damaged evidence": (b"{", {"status": "interrupted", "x-chaosp7": {"verdict": "interrupted"}}, Verdict.ERROR),
+    "an interrupted journal that says error": (None, {"status": "interrupted", "x-chaosp7": {"verdict": "error"}}, Verdict.ERROR),
     "a dry run": (None, {"status": "completed", "x-chaosp7": {"verdict": None, "dry": "actions"}}, Verdict.ERROR),
     "a journal of another shape": (None, [1], Verdict.ERROR),
     "a journal whose result is another shape": (None, {"x-chaosp7": 7, "experiment": 7}, Verdict.ERROR),

@@ -1,5 +1,6 @@
 """What is compared with what, and how certain a difference is."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from chaosp7.errors import ConfigError
 from chaosp7.run import evidence as ev
 from chaosp7.suite.compare import compare
 from chaosp7.suite.record import SuiteRecord, SuiteRun, write_suite
-from chaosp7.suite.saved import Kept, recoveries, runs_of
+from chaosp7.suite.saved import Kept, all_runs, recoveries, runs_of
 from chaosp7.suite.trend import Recovery
 from tests.suite.evidences import evidence, recovery
 
@@ -63,6 +64,21 @@ def test_a_tier_that_nobody_looked_at_for_long_was_not_measured() -> None:
     assert (found.tiers[0].change, found.tiers[0].other.n) == ("not measured", 0)
     # Nor was it if it is so after one of two faults only.
     assert recoveries(evidence(recoveries=[recovery("topic", 3.0), never_stale(30.0, 29.0)])) == {}
+
+
+def test_of_several_faults_a_tier_s_recovery_is_as_uncertain_as_the_vaguest_leaves_it() -> None:
+    one, vaguer = recovery("topic", 2.0, 0.1), recovery("topic", 1.9, 3.0)
+    (found,) = compare([kept(one, vaguer)], [kept(recovery("topic", 3.0))])
+    (tier,) = found.tiers
+    assert tier.change == "no difference shown"
+    assert (tier.one.low_s, tier.one.high_s) == (pytest.approx(1.9), pytest.approx(4.9))
+    for both in ([one, never_stale(25.0, 0.4)], [never_stale(25.0, 0.4), one]):
+        (mixed,) = recoveries(evidence(recoveries=both)).values()
+        assert (mixed.low_s, mixed.high_s) == (pytest.approx(1.9), pytest.approx(25.0))
+    # What is slower whatever the other took is that one, and one that didn't recover is slower than any.
+    assert recoveries(evidence(recoveries=[one, recovery("topic", 5.0)])) == {"topic": Recovery(5.0, 0.1)}
+    gone = recovery("topic", None, outcome="not-recovered")
+    assert recoveries(evidence(recoveries=[gone, vaguer])) == {"topic": Recovery(math.inf)}
 
 
 @pytest.mark.parametrize("verdict", ["error", "interrupted", "fault-not-verified", "drain-timeout"])
@@ -122,3 +138,42 @@ def test_damaged_evidence_of_a_run_that_counts_is_told(tmp_path: Path) -> None:
     folder = suite(tmp_path, {"folder": saved(tmp_path, "damaged", b"{"), "verdict": "passed"})
     with pytest.raises(ConfigError, match="can't be read"):
         runs_of(folder)
+
+
+def test_a_single_run_has_the_verdict_of_its_suite_where_that_is_graver(tmp_path: Path) -> None:
+    suite(
+        tmp_path,
+        {"folder": saved(tmp_path, "at-odds"), "verdict": "error"},
+        {"folder": saved(tmp_path, "good"), "verdict": "passed"},
+        {"folder": saved(tmp_path, "unjudged")},
+    )
+    saved(tmp_path, "alone")
+    names = ("at-odds", "good", "unjudged", "alone")
+    assert [runs_of(tmp_path / name)[0].verdict for name in names] == ["error", "passed", "passed", "passed"]
+    (found,) = compare(runs_of(tmp_path / "at-odds"), runs_of(tmp_path / "good"))
+    assert found.tiers[0].change == "not measured"
+    found_runs, problems = all_runs(tmp_path)
+    assert {run.run_id: run.verdict for run in found_runs} == {
+        "at-odds": "error", "good": "passed", "unjudged": "passed", "alone": "passed",
+    }  # fmt: skip
+    assert problems == []
+
+
+def test_where_a_suite_cannot_be_read_nobody_knows_its_runs_verdicts(tmp_path: Path) -> None:
+    folder = suite(tmp_path, {"folder": saved(tmp_path, "one"), "verdict": "error"})
+    (folder / "suite.json").write_text("{")
+    with pytest.raises(ConfigError, match="isn't known"):
+        runs_of(tmp_path / "one")
+    _, problems = all_runs(tmp_path)
+    assert ["isn't known" in problem for problem in problems] == [True]
+
+
+def test_a_history_tells_of_runs_without_evidence_and_of_no_other_program_s_files(tmp_path: Path) -> None:
+    suite(tmp_path, {"folder": "odd", "verdict": "error"})
+    for name in ("odd", "build", "20260101T000000.000-x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "output.log").write_text("")
+    _, problems = all_runs(tmp_path)
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        str(tmp_path / name) for name in ("20260101T000000.000-x", "odd")
+    ]

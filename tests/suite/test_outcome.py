@@ -70,7 +70,25 @@ def test_the_gravest_decides_and_nothing_tested_is_never_passed() -> None:
     assert gravest(["passed", "deviated", "aborted"]) is Verdict.ABORTED
     assert gravest([]) is Verdict.ERROR
     assert gravest([None, "passed"]) is Verdict.ERROR
-    assert gravest(["passed"], interrupted=True) is Verdict.INTERRUPTED
     assert set(EXIT_CODES) == set(Verdict)
     assert len(set(EXIT_CODES.values())) == len(Verdict)
     assert {1, 2}.isdisjoint(EXIT_CODES.values())
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (["interrupted", None], Verdict.INTERRUPTED),
+        (["passed", None], Verdict.INTERRUPTED),
+        ([None], Verdict.INTERRUPTED),
+        (["deviated", "interrupted", None], Verdict.INTERRUPTED),
+        (["passed", "interrupted"], Verdict.INTERRUPTED),
+        (["error", None], Verdict.ERROR),
+        # Too late: it has ended nothing.
+        (["passed", "passed"], Verdict.PASSED),
+        (["passed", "deviated"], Verdict.DEVIATED),
+        ([], Verdict.ERROR),
+    ],
+)
+def test_a_ctrl_c_counts_where_it_has_ended_something(verdicts: list[str | None], verdict: Verdict) -> None:
+    assert gravest(verdicts, interrupted=True) is verdict

@@ -1,9 +1,13 @@
 """What a suite writes of its runs counts all that were to be run."""
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from chaosp7.run import evidence as ev
+from chaosp7.suite.codes import gravest
 from chaosp7.suite.record import SuiteRun
 from chaosp7.suite.rendering import render
 from tests.suite.evidences import evidence
@@ -26,3 +30,35 @@ def test_a_run_that_never_began_is_an_error_in_junit_and_on_the_page(tmp_path: P
     text = (tmp_path / "report.html").read_text()
     assert "1 of 3 runs of 2 experiments passed; 2 error." in text
     assert "never began" in text
+
+
+@pytest.mark.parametrize(
+    "verdicts",
+    [
+        ["interrupted", None],
+        ["passed", None],
+        ["deviated", "interrupted", None],
+        ["passed", "passed"],
+    ],
+)
+def test_after_ctrl_c_page_and_junit_say_what_the_exit_code_says(
+    tmp_path: Path, verdicts: list[str | None]
+) -> None:
+    runs = []
+    for number, verdict in enumerate(verdicts, start=1):
+        if verdict is not None:
+            (tmp_path / f"{number}").mkdir()
+            ev.write(evidence(f"{number}", verdict=verdict), tmp_path / f"{number}" / "evidence.json")
+        folder = None if verdict is None else f"{number}"
+        runs.append(
+            SuiteRun(experiment="x", file="x.json", repetition=number, folder=folder, verdict=verdict)
+        )
+    told = gravest(verdicts, interrupted=True)
+    render(runs, tmp_path, [("junit", tmp_path / "x.xml"), ("json", tmp_path / "x.json")], interrupted=True)
+    assert json.loads((tmp_path / "x.json").read_text())["verdict"] == told
+    kinds = {
+        problem.get("type")
+        for problem in ET.fromstring((tmp_path / "x.xml").read_text()).iter()  # noqa: S314 - ours
+        if problem.tag in {"error", "failure"}
+    }
+    assert kinds == {verdict or "interrupted" for verdict in verdicts} - {"passed"}

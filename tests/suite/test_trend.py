@@ -98,6 +98,17 @@ def test_the_page_draws_every_run_its_limit_and_what_is_marked() -> None:
     assert not re.search(r'(src|href)="(?!\./|#|data:)', text)
 
 
+def test_a_drawn_run_says_how_well_its_recovery_is_known() -> None:
+    runs = [
+        evidence("one", recoveries=[recovery("topic", 2.0, 0.3)]),
+        evidence("other", recoveries=[recovery("topic", None, 4.0, "never-stale")]),
+        evidence("gone", recoveries=[recovery("topic", None, outcome="not-recovered")]),
+    ]
+    text = page(trends(runs), [])
+    told = re.findall(r"<title>(.*?)</title>", text.partition("<svg")[2])
+    assert told == ["one: 2.00 s ± 0.30", "other: never stale (4.00 s at most)", "gone: not recovered"]
+
+
 def test_a_page_of_nothing_says_so() -> None:
     assert "No run is kept here." in page([], [])
 
