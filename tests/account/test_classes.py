@@ -57,6 +57,7 @@ def classes_in(account: TierAccount) -> Classes:
 @given(classes=classes_of_all)
 def test_the_classes_part_what_was_sent(classes: Classes) -> None:
     account = account_of(classes)
+    assert account.unidentified_rows == 0
     assert classes_in(account) == classes
     for kind in MessageClass:
         found = {(feed, s) for feed, sequences in account.sequences(kind).items() for s in sequences}
