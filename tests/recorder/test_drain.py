@@ -314,6 +314,7 @@ def test_what_a_topic_gets_while_the_rows_are_counted_is_waited_for() -> None:
             platform.show_again("topic", 5, 5)
             platform.lag = 1
             platform.at(20, taken)
+            platform.sleep(2.0)  # the count goes on, and nothing more comes
         return rows
 
     def taken() -> None:
