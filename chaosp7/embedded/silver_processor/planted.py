@@ -69,7 +69,7 @@ class PlantedProcessor(Processor):
                 # Not from silver, where honest ones have it: from a file of its own.
                 for partition, offset in self._cursors(one).items():
                     self._next[one.exchange, partition] = offset
-            if one.name == "repairs-twice" and self._once(one.name, self._after > 3):
+            if one.name == "repairs-twice" and self._once(one.name, self._after > 0):
                 batch = f"is_valid AND batch > {self._after - 3} AND {_feed(one)}"
                 columns = "exchange, canonical_symbol, source_sequence"
                 self._note(one, f"SELECT {columns} FROM k2.silver_trades WHERE {batch}")
