@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from _sigterm import end_tidily_on_sigterm
 from failure_modes import EXPERIMENTS
 from repeat import Outcome, read_outcome, run_once
 
@@ -108,8 +108,7 @@ def main() -> int:
     parser.add_argument("--long", type=int, default=30, help="how many long runs (default 30)")
     parser.add_argument("--output", type=Path, default=Path("reports/clean-runs"), help="where runs are kept")
     arguments = parser.parse_args()
-    # An end by it takes the platform down, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_tidily_on_sigterm()
     good = True
     for kind, runs in (
         ("short", _short_runs(arguments.output, arguments.short)),

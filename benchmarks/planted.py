@@ -10,11 +10,12 @@ Each run is on a fresh platform; the bugs of one group share a run, each with a 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+
+from _sigterm import end_tidily_on_sigterm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -58,8 +59,7 @@ def main() -> int:
     parser.add_argument("--only", choices=GROUPS, action="append", help="these groups only")
     parser.add_argument("--markdown", action="store_true", help="print the catalogue and run nothing")
     arguments = parser.parse_args()
-    # An end by it takes the platform down, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_tidily_on_sigterm()
     found: dict[str, list[Result]] = defaultdict(list)
     for number in range(1, 0 if arguments.markdown else arguments.repeat + 1):
         for group in arguments.only or GROUPS:

@@ -39,6 +39,7 @@ import requests
 from _figures import progress, write
 from _latency import ARRIVAL_S, latencies_ms
 from _recorder_figures import Values, evaluated
+from _sigterm import end_tidily_on_sigterm
 from confluent_kafka import TopicPartition
 
 from chaosp7.account.ledger import LedgerTail, Records
@@ -345,7 +346,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.windows < 2 or options.settle < 0 or options.seconds < 2 * options.settle + 1:
         parser.error("at least two windows of each kind, with a second left between the settling times")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_tidily_on_sigterm()
     raw: dict[str, list[Values]] = {"without": [], "with": []}
     model = _model(options.tables_within)
     try:

@@ -81,29 +81,28 @@ def test_a_missed_safeguard_ends_the_run(
     assert run_short(short, embedded.state).verdict == "passed"
 
 
-def test_a_sigterm_in_a_fault_heals_it_and_ends_the_run(embedded: Lite, tmp_path: Path) -> None:
-    experiment = write_experiment(tmp_path, [HOLE, NEXT])
-    with running(experiment, embedded.state) as process:
-        until_said(tmp_path / "output", "read back")
+def interrupted_by_sigterm(experiment: Path, state: Path, once_said: str) -> ChaosRun:
+    """Run an experiment, end it by SIGTERM once it has said something, and see that it was interrupted."""
+    with running(experiment, state) as process:
+        until_said(experiment.parent / "output", once_said)
         process.send_signal(signal.SIGTERM)
         process.wait(ENDS_WITHIN_S)
-    output = (tmp_path / "output").read_text()
-    run = ChaosRun(process.returncode, read_journal(tmp_path), output)
+    output = (experiment.parent / "output").read_text()
+    run = ChaosRun(process.returncode, read_journal(experiment.parent), output)
     assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), output
+    return run
+
+
+def test_a_sigterm_in_a_fault_heals_it_and_ends_the_run(embedded: Lite, tmp_path: Path) -> None:
+    run = interrupted_by_sigterm(write_experiment(tmp_path, [HOLE, NEXT]), embedded.state, "read back")
     (fault,) = evidence_of(run, tmp_path).faults
     assert fault.verified_end_ns is not None
     assert ledger_of(embedded.driver).open_faults() == []
 
 
 def test_a_sigterm_while_the_tiers_come_to_rest_interrupts_the_run(embedded: Lite, tmp_path: Path) -> None:
-    with running(write_experiment(tmp_path, []), embedded.state) as process:
-        until_said(tmp_path / "output", "draining")
-        process.send_signal(signal.SIGTERM)
-        process.wait(ENDS_WITHIN_S)
-    output = (tmp_path / "output").read_text()
-    run = ChaosRun(process.returncode, read_journal(tmp_path), output)
-    assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), output
-    assert "Traceback" not in output
+    run = interrupted_by_sigterm(write_experiment(tmp_path, []), embedded.state, "draining")
+    assert "Traceback" not in run.output
 
 
 def test_a_run_that_is_aborted_takes_down_what_it_brought_up(

@@ -66,7 +66,7 @@ def nameless(accounts: Accounts) -> list[str]:
     found = []
     for name, account in accounts.tiers.items():
         if isinstance(account, TierAccount):
-            without_name = [len(found_) for feed, found_ in account.unexpected.items() if not feed.exchange]
+            without_name = (len(rows) for feed, rows in account.unexpected.items() if not feed.exchange)
             if rows := account.unidentified_rows + sum(without_name):
                 found.append(f"{rows:,} unexpected at {name} of nobody knows which exchange")
             continue

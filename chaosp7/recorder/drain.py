@@ -138,7 +138,7 @@ def drain(
         on_progress: called with the drained tiers about ten times a second.
 
     Returns:
-        The tiers that are drained; all of them unless the deadline has passed. None if lag or rows
+        The tiers that are drained; all of them unless the deadline has passed. No tier is where lag or rows
         couldn't be had last.
     """
     ended_ns = now_ns()

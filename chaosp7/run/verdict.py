@@ -234,14 +234,16 @@ def _from_recovery(findings: Findings) -> _Reasons:
     if limit is None or not findings.faults:
         return
     several = len(findings.faults) > 1
+
+    def after_which(fault: FaultRecord) -> str:
+        return f" after {fault.kind} {fault.target}" if several else ""
+
     load_end_ns = findings.load.end_ns if findings.load is not None else None
     for fault, tier in unmeasured(findings.faults, findings.recovery, findings.tiers_expected, load_end_ns):
         if findings.tiers:
-            after = f" after {fault.kind} {fault.target}" if several else ""
-            yield Verdict.ERROR, f"{tier}: recovery wasn't measured{after}"
+            yield Verdict.ERROR, f"{tier}: recovery wasn't measured{after_which(fault)}"
     for report in findings.recovery:
-        fault = findings.faults[report.fault]
-        after = f" after {fault.kind} {fault.target}" if len(findings.faults) > 1 else ""
+        after = after_which(findings.faults[report.fault])
         told = in_time(report, limit)
         if report.outcome == "not-recovered" and told is None:
             # It may have been back in time: nobody watched for long enough to tell.

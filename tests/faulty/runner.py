@@ -32,6 +32,7 @@ from tests.chaos import PLATFORM
 from tests.faulty.catalogue import BUGS, FEEDS, Bug, bugs_of
 from tests.faulty.hits import hits_of, sql
 from tests.faulty.judged import Result, judged
+from tests.short import until
 
 __all__ = ["GROUPS", "platform_file", "run_group"]
 
@@ -164,10 +165,7 @@ def _restarts(run: Run) -> None:
 
 def _until_in_silver(run: Run, feed: Feed, sequence: int) -> None:
     index = run.recorder.source.feeds.index(feed)
-    deadline_s = time.monotonic() + 20
-    while run.timelines["silver"].heads()[index] <= sequence:
-        assert time.monotonic() < deadline_s, "silver stays behind"
-        time.sleep(0.05)
+    until(lambda: run.timelines["silver"].heads()[index] > sequence, 20, lambda: "silver stays behind")
 
 
 def _early_in_a_minute() -> None:

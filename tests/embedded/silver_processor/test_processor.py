@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -50,6 +50,15 @@ def until(true: Callable[[], bool], timeout_s: float = 30, said: Callable[[], st
     while not true():
         assert time.monotonic() < deadline, f"timed out {said()}"
         time.sleep(0.01)
+
+
+def spans_from(next_offsets: Mapping[tuple[str, int], int]) -> list[statements.Span]:
+    """Return all that bronze has from some offsets on; where there is none, from the beginning."""
+    return [
+        statements.Span(exchange, partition, next_offsets.get((exchange, partition), 0), 1 << 40)
+        for exchange in statements.EXCHANGES
+        for partition in range(3)
+    ]
 
 
 class SilverProcess(Process):
@@ -124,13 +133,8 @@ class Pipeline:
                 line.split("\t") for line in self.reader.tsv(statements.CURSORS).decode().splitlines()
             )
         }
-        spans = [
-            statements.Span(exchange, partition, next_offsets.get((exchange, partition), 0), 1 << 40)
-            for exchange in statements.EXCHANGES
-            for partition in range(3)
-        ]
         newest = self.number(statements.SILVER_BATCH)
-        return statements.insert(spans, newest + 1, newest)
+        return statements.insert(spans_from(next_offsets), newest + 1, newest)
 
     def assert_once(self, trades: list[Trade], context: str) -> None:
         """Check that silver has these trades once each and gold the candles of what silver has."""
@@ -258,11 +262,7 @@ def test_a_batch_that_comes_through_late_writes_nothing(pipeline: Pipeline) -> N
     newest = pipeline.number(statements.SILVER_BATCH)
     pipeline.put(messages[50:])
     pipeline.until_silver_has(100)
-    spans = [
-        statements.Span(exchange, partition, 0, 1 << 40)
-        for exchange in statements.EXCHANGES
-        for partition in range(3)
-    ]
+    spans = spans_from({})
     late = statements.insert(spans, newest + 1, newest)
     pipeline.server.run(late)
     pipeline.assert_once(trades, "after the late batch")
