@@ -71,6 +71,8 @@ def _load(path: Path, above: tuple[Path, ...]) -> Platform:
     base = content.pop("extends", None)
     if base is not None:
         content = _extended(_base(str(base), path, above), content, lines, path)
+        # What was added is found by the names that it has now.
+        lines |= {tuple(map(_plain_name, where)): line for where, line in lines.items()}
     try:
         platform = msgspec.convert({**content, "path": path}, Platform)
     except msgspec.ValidationError as error:
@@ -81,11 +83,25 @@ def _load(path: Path, above: tuple[Path, ...]) -> Platform:
 
 
 def _extended(
-    base: Mapping[str, Any], content: Mapping[str, Any], lines: dict[Where, int], path: Path
+    base: Mapping[str, Any],
+    content: Mapping[str, Any],
+    lines: Mapping[Where, int],
+    path: Path,
+    where: Where = (),
 ) -> dict[str, Any]:
-    """Return a file's content over that of the file that it extends.
+    """Return a mapping of a file over that of the file that it extends.
 
-    A key replaces the other file's; one that ends in ``+`` adds to its mapping instead.
+    A key replaces the other file's; one that ends in ``+`` adds to its mapping instead, at any depth.
+
+    Args:
+        base: of the file that is extended.
+        content: of the one that extends it.
+        lines: where that one's keys are.
+        path: the file that extends.
+        where: keys that lead to the mapping.
+
+    Raises:
+        ConfigError: what is added to isn't a mapping.
     """
     result = dict(base)
     for key, value in content.items():
@@ -93,11 +109,12 @@ def _extended(
         if name == key:
             result[key] = value
             continue
-        before = base.get(name)
+        here, before = (*where, key), base.get(name)
         if not isinstance(before, Mapping) or not isinstance(value, Mapping):
-            raise ConfigError(f"{path}:{lines[key,]}: {key}: adds to a mapping, and both must be one")
-        result[name] = {**before, **value}
-        lines |= {(name, *where[1:]): line for where, line in lines.items() if where[:1] == (key,)}
+            raise ConfigError(
+                f"{path}:{_line(lines, here)}: {_dotted(here)}: adds to a mapping, and both must be one"
+            )
+        result[name] = _extended(before, value, lines, path, here)
     return result
 
 
@@ -194,7 +211,11 @@ def _culprit(where: Where, entries: Mapping[str, Any]) -> str:
     return next(iter(entries))
 
 
-def _line(lines: dict[Where, int], where: Where) -> int:
+def _plain_name(step: str | int) -> str | int:
+    return step.removesuffix("+") if isinstance(step, str) else step
+
+
+def _line(lines: Mapping[Where, int], where: Where) -> int:
     while where and where not in lines:
         where = where[:-1]
     return lines.get(where, 1)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chaosp7.account.feeds import Feed
@@ -86,6 +87,16 @@ def test_a_key_with_a_plus_adds_to_the_mapping_of_the_file_that_is_extended(tmp_
     assert found.links == base.links
 
 
+def test_an_addition_may_change_one_setting_of_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "more.yaml"
+    more = "tiers+:\n  raw+: {fresh_within_ms: 7000}\n"
+    path.write_text(f"extends: embedded\nname: more\ndriver: process\n{more}")
+    base, found = loader.load("embedded"), loader.load(path)
+    assert list(found.tiers) == list(base.tiers)
+    assert found.tiers["raw"] == msgspec.structs.replace(base.tiers["raw"], fresh_within_ms=7000)
+    assert found.tiers["bronze"] == base.tiers["bronze"]
+
+
 def test_a_file_may_extend_one_that_extends_another_but_none_that_extends_it(tmp_path: Path) -> None:
     for name, base in (("lower", "embedded"), ("upper", "lower")):
         more = f"services+:\n  {name}: {{part: feed-handler, exchange: binance}}\n"
@@ -104,6 +115,8 @@ def test_a_file_may_extend_one_that_extends_another_but_none_that_extends_it(tmp
     [
         ("partitions+: 4", ":4: partitions+: adds to a mapping, and both must be one"),
         ("nothing+: {a: b}", ":4: nothing+: adds to a mapping, and both must be one"),
+        ("tiers+:\n  raw+: 4", ":5: tiers+.raw+: adds to a mapping, and both must be one"),
+        ("tiers+:\n  raw+:\n    fresh_within_ms: soon", ":6: tiers.raw.fresh_within_ms: Expected `int`"),
         ("services+:\n  minio: {part: store}", ":5: services.minio.part: Invalid enum value 'store'"),
         ("links+:\n  a->b: {client: a, server: b}", ":5: links.a->b.client: unknown service 'a'"),
     ],
