@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos import REPOSITORY
+from tests.waiting import RUN_S
 
 __all__ = ["locked_versions", "made_once"]
 
@@ -73,7 +74,7 @@ def _install(python: Path, required: Sequence[str], pinned: Sequence[str], folde
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
         options = ["--disable-pip-version-check", "--target", str(folder), "--constraint", constraints.name]
         done = subprocess.run(
-            [*pip, *options, *required], capture_output=True, text=True, check=False, timeout=240
+            [*pip, *options, *required], capture_output=True, text=True, check=False, timeout=RUN_S
         )
     assert done.returncode == 0, f"{', '.join(required)} can't be installed for {python}:\n{done.stderr}"
 

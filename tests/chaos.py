@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import RUN_S
+
 __all__ = [
     "BASELINE",
     "HANDLER_CRASH",
@@ -84,7 +86,7 @@ def chaos_run(experiment: Path, folder: Path, **env: str) -> ChaosRun:
         env=environment(folder, **env),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=RUN_S,
         check=False,
     )
     return ChaosRun(done.returncode, read_journal(folder), done.stdout + done.stderr)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
-import time
 from pathlib import Path
 
 import requests
 
 from chaosp7.platform.clickhouse import ClickHouse
 from tests.process import Process
+from tests.waiting import ANSWER_S, PATIENCE_S, until
 
 __all__ = ["ClickHouseProcess"]
 
@@ -37,27 +37,27 @@ class ClickHouseProcess(Process):
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, timeout_s: float = 30.0) -> ClickHouse:
+    def client(self, timeout_s: float = ANSWER_S) -> ClickHouse:
         """Return a connection."""
         return ClickHouse("127.0.0.1", self.port, timeout_s)
 
     def run(self, *statements: str) -> None:
         """Run statements that change something."""
         for sql in statements:
-            answer = requests.post(self.url, data=sql.encode(), timeout=30)
+            answer = requests.post(self.url, data=sql.encode(), timeout=PATIENCE_S)
             assert answer.ok, answer.text
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         super().start()
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            ended = self.process.poll() is not None
-            assert not ended and time.monotonic() < deadline, self.log.read_text()[-3000:]  # noqa: PT018
-            time.sleep(0.05)
+        until(lambda: self._answers() or self.process.poll() is not None, said=self._tail)
+        assert self.process.poll() is None, self._tail()
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/ping", timeout=5).ok
+            return requests.get(f"{self.url}/ping", timeout=ANSWER_S).ok
         except requests.RequestException:
             return False
+
+    def _tail(self) -> str:
+        return self.log.read_text()[-3000:]

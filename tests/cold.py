@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from pyiceberg.table import Table
 from chaosp7.embedded import lake, provision
 from chaosp7.embedded.offload.catalog import open_catalog
 from tests.process import Process
+from tests.waiting import ANSWER_S, until
 
-__all__ = ["ColdTier", "OffloadProcess", "free_port", "until"]
+__all__ = ["ColdTier", "OffloadProcess", "free_port"]
 
 #: Toxiproxy takes whoever says Mozilla for a browser, and some clients' default agents too.
 _AGENT = {"User-Agent": "tests"}
@@ -27,13 +27,6 @@ _AGENT = {"User-Agent": "tests"}
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
-
-
-def until(true: Callable[[], object], timeout_s: float = 60, said: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, f"timed out {said()}"
-        time.sleep(0.02)
 
 
 def _python(module: str, *options: str) -> list[str]:
@@ -60,14 +53,14 @@ class OffloadProcess(Process):
 
     def die_at(self, step: str) -> requests.Response:
         until(self.answers, said=self.tail)
-        return requests.post(f"http://127.0.0.1:{self.port}/die-at", json={"step": step}, timeout=10)
+        return requests.post(f"http://127.0.0.1:{self.port}/die-at", json={"step": step}, timeout=ANSWER_S)
 
     def answers(self) -> bool:
         return self.health() is not None
 
     def health(self) -> int | None:
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=10).status_code
+            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=ANSWER_S).status_code
         except requests.RequestException:
             return None
 
@@ -79,7 +72,7 @@ class OffloadProcess(Process):
     def metrics(self) -> str:
         """Return all its figures; nothing while it doesn't answer."""
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text
+            return requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=ANSWER_S).text
         except requests.RequestException:
             return ""
 
@@ -182,10 +175,10 @@ class ColdTier:
 
     def _up(self, url: str) -> bool:
         try:
-            return requests.get(url, timeout=5, headers=_AGENT).ok
+            return requests.get(url, timeout=ANSWER_S, headers=_AGENT).ok
         except requests.RequestException:
             return False
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        answer = requests.request(method, self._control + path, json=body, timeout=10, headers=_AGENT)
+        answer = requests.request(method, self._control + path, json=body, timeout=ANSWER_S, headers=_AGENT)
         assert answer.ok, answer.text

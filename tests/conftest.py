@@ -19,6 +19,7 @@ from tests.chaos import PLATFORM
 from tests.clickhouse_process import ClickHouseProcess
 from tests.lite import Lite, lite_platform
 from tests.process import Process
+from tests.waiting import PATIENCE_S
 
 # A busy machine stands still for longer than any example may take.
 settings.register_profile("chaosp7", deadline=None)
@@ -62,7 +63,7 @@ class Broker(Process):
     def start(self) -> None:
         """Start it and wait until its port is open."""
         super().start()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

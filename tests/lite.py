@@ -13,6 +13,7 @@ import msgspec
 from chaosp7.platform.driver import Driver
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Part, Platform
+from tests.waiting import ANSWER_S
 
 __all__ = ["EXCHANGE_LINK", "HANDLER", "KAFKA_LINK", "NAME", "Lite", "lite_platform", "round_trip"]
 
@@ -48,7 +49,7 @@ class Lite:
     state: Path
 
 
-def round_trip(port: int, timeout_s: float = 1.0) -> tuple[float, bytes]:
+def round_trip(port: int, timeout_s: float = ANSWER_S) -> tuple[float, bytes]:
     """Ask the exchange for a page, through a link.
 
     Args:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.cached_packages import locked_versions, made_once
 from tests.chaos import REPOSITORY
+from tests.waiting import PATIENCE_S
 
 __all__ = ["NEWER_ENV", "Python", "find_python", "packages"]
 
@@ -78,7 +79,9 @@ def _asked(path: Path) -> Python | None:
     """Return what a Python says it is; None if it doesn't run, as pyenv's shim of one that isn't chosen."""
     code = "import sys, platform, venv; print(sys.executable, platform.python_version())"
     try:
-        done = subprocess.run([path, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(
+            [path, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+        )
         executable, version = done.stdout.rsplit(maxsplit=1)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None

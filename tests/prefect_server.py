@@ -10,8 +10,9 @@ from typing import Any
 import requests
 
 from tests.cached_packages import locked_versions, made_once
-from tests.cold import free_port, until
+from tests.cold import free_port
 from tests.process import Process
+from tests.waiting import ANSWER_S, until
 
 __all__ = ["VERSION", "PrefectServer", "prefect_env"]
 
@@ -53,14 +54,14 @@ class PrefectServer(Process):
     def healthy(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return requests.get(f"{self.api}/health", timeout=5).ok
+            return requests.get(f"{self.api}/health", timeout=ANSWER_S).ok
         except requests.RequestException:
             return False
 
     def runs(self) -> list[dict[str, Any]]:
         """Return all runs, the first to be registered first."""
         body = {"limit": 200, "sort": "EXPECTED_START_TIME_DESC"}
-        answer = requests.post(f"{self.api}/flow_runs/filter", json=body, timeout=10)
+        answer = requests.post(f"{self.api}/flow_runs/filter", json=body, timeout=ANSWER_S)
         assert answer.ok, answer.text
         found: list[dict[str, Any]] = answer.json()
         return found[::-1]

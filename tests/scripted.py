@@ -30,6 +30,7 @@ from chaosp7.recovery.recovery import TierRecovery, measure
 from chaosp7.recovery.spans import Figure
 from tests.clickhouse_process import ClickHouseProcess
 from tests.truth import Arrival, Truth, truth
+from tests.waiting import ANSWER_S
 
 __all__ = ["FEEDS", "TABLES", "TOLERANCE_MS", "Measured", "Scripted"]
 
@@ -230,7 +231,7 @@ class Scripted:
                 "misc": str(n),
             }
             self._producer.produce(kraken, msgspec.json.encode(trade))
-        self._producer.flush(10)
+        self._producer.flush(ANSWER_S)
 
     def _insert(self, tier: str, first: int, last: int) -> None:
         pairs = ", ".join(f"('{feed.exchange}', '{feed.symbol}')" for feed in FEEDS)

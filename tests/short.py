@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Any
 
 from chaosp7.run import evidence as ev
 from tests.chaos import REPOSITORY, ChaosRun, command, environment, read_journal
+from tests.waiting import PATIENCE_S, until
 
-__all__ = ["action", "evidence_of", "run_short", "running", "until", "until_said", "write_experiment"]
-
-LIMIT_S = 180
+__all__ = ["action", "evidence_of", "run_short", "running", "until_said", "write_experiment"]
 
 
 def action(module: str, func: str, background: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def run_short(
     experiment: Path,
     state: Path,
     meanwhile: Callable[[Path], None] = lambda _: None,
-    limit_s: float = LIMIT_S,
+    limit_s: float = PATIENCE_S,
 ) -> ChaosRun:
     """Run an experiment to its end.
 
@@ -94,17 +92,9 @@ def run_short(
     return ChaosRun(process.returncode, read_journal(experiment.parent), output.read_text())
 
 
-def until_said(output: Path, words: str, within_s: float = 60) -> None:
+def until_said(output: Path, words: str) -> None:
     """Wait until a run has said something."""
-    until(lambda: words in output.read_text(), within_s, output.read_text)
-
-
-def until(true: Callable[[], bool], within_s: float, why: Callable[[], str] = lambda: "") -> None:
-    """Wait for something, and fail if it doesn't come."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)
+    until(lambda: words in output.read_text(), said=output.read_text)
 
 
 def evidence_of(run: ChaosRun, folder: Path) -> ev.Evidence:

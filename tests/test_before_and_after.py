@@ -16,7 +16,7 @@ from chaosp7.run import evidence as ev
 from chaosp7.run.plan import RunPlan
 from chaosp7.run.run import Run
 from tests.chaos import PLATFORM
-from tests.short import until
+from tests.waiting import ANSWER_S, PATIENCE_S, until
 
 pytestmark = pytest.mark.alone
 
@@ -40,7 +40,9 @@ def a_run(folder: Path) -> Run:
 
 
 def sql(driver: Driver, statement: str) -> None:
-    answer = requests.post(f"http://{driver.endpoint('clickhouse')}/", data=statement.encode(), timeout=30)
+    answer = requests.post(
+        f"http://{driver.endpoint('clickhouse')}/", data=statement.encode(), timeout=PATIENCE_S
+    )
     assert answer.ok, answer.text
 
 
@@ -79,14 +81,14 @@ def test_rows_of_before_neither_count_nor_hide_a_loss_and_doubles_of_after_are_a
     run = a_run(tmp_path)
     try:
         exchange = f"http://{driver.endpoint('exchange')}/sequences"
-        numbers = {f"{e} {s}": n for e, s, n in requests.get(exchange, timeout=5).json()["next"]}
+        numbers = {f"{e} {s}": n for e, s, n in requests.get(exchange, timeout=ANSWER_S).json()["next"]}
         hidden = numbers["kraken ETH/USD"] + 3
         sql(driver, silver.format("1000000 AS source_sequence"))
         sql(driver, silver.format("'NOBODY/USD' AS canonical_symbol"))
         sql(driver, silver.format(f"'ETH/USD' AS canonical_symbol, {hidden} AS source_sequence"))
         run.start()
         eth = [str(feed) for feed in run.recorder.source.feeds].index("kraken ETH/USD")
-        until(lambda: run.timelines["silver"].heads()[eth] >= hidden + 5, 30)
+        until(lambda: run.timelines["silver"].heads()[eth] >= hidden + 5)
         sql(
             driver,
             "DELETE FROM k2.silver_trades WHERE exchange = 'kraken' AND canonical_symbol = 'ETH/USD' "
@@ -106,7 +108,7 @@ def test_rows_of_before_neither_count_nor_hide_a_loss_and_doubles_of_after_are_a
         first = dict(zip(map(str, run.recorder.source.feeds), run.recorder.source.first, strict=True))
         message = f"symbol = 'ETH/USD' AND sequence = {first['kraken ETH/USD'] + 2}"
         late = threading.Thread(target=again, args=(run, driver, message, 24))
-        until(lambda: run.timelines["silver"].heads()[eth] >= first["kraken ETH/USD"] + 4, 30)
+        until(lambda: run.timelines["silver"].heads()[eth] >= first["kraken ETH/USD"] + 4)
         late.start()
         run.finish()
         assert not late.is_alive(), "the account was made while something still came"

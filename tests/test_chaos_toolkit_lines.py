@@ -11,6 +11,7 @@ import pytest
 from tests.chaos import REPOSITORY
 from tests.examples.outsider import Outsider, build_wheel
 from tests.newer_line import NEWER_ENV, find_python, packages
+from tests.waiting import PATIENCE_S
 
 #: Chaos Toolkit's own commands, one after the other: to import it takes longer than to validate.
 VALIDATE = """
@@ -59,7 +60,7 @@ def run(python: Path, folder: Path, *arguments: str) -> str:
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,6 +13,7 @@ from chaoslib.exceptions import DiscoveryFailed
 
 import chaosp7
 import chaosp7.actions
+from tests.waiting import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[1]
 FOLDERS = {"chaosp7/actions": "action", "probes": "probe", "chaosp7/controls": "control"}
@@ -79,7 +80,9 @@ def discovered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("discovery")
     command = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "--no-log-file"]
     command += ["discover", "chaosp7", "--no-install"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     # Its exit code is 0 when it fails, too.
     assert (folder / "discovery.json").exists(), done.stdout + done.stderr
     found: dict[str, Any] = json.loads((folder / "discovery.json").read_text())
@@ -147,6 +150,6 @@ def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path, monkeypatch: 
 def test_importing_chaosp7_imports_nothing_else() -> None:
     code = "import sys; before = set(sys.modules); import chaosp7; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
     assert done.stdout.split() == ["chaosp7"]

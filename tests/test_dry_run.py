@@ -8,13 +8,14 @@ from chaosp7.platform.process_driver import ProcessDriver
 from tests.chaos import RESTART, ChaosRun, read_journal
 from tests.lite import HANDLER, Lite
 from tests.short import action, running, write_experiment
+from tests.waiting import PATIENCE_S
 
 KILL = action("kill", "kill_service", service=HANDLER, duration_s=1)
 
 
 def dry_run(experiment: Path, state: Path, how: str) -> ChaosRun:
     with running(experiment, state, "--dry", how) as process:
-        process.wait(60)
+        process.wait(PATIENCE_S)
     output = (experiment.parent / "output").read_text()
     return ChaosRun(process.returncode, read_journal(experiment.parent), output)
 

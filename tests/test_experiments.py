@@ -22,6 +22,7 @@ from tests.chaos import (
     environment,
     read_journal,
 )
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.alone
 
@@ -139,7 +140,7 @@ def start_run(folder: Path) -> tuple[subprocess.Popen[str], str]:
 def test_ctrl_c_in_mid_run_ends_everything_and_is_never_passed(tmp_path: Path) -> None:
     process, output = start_run(tmp_path)
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0, output + rest
     assert read_journal(tmp_path)["x-chaosp7"]["verdict"] in {"interrupted", "error"}, output + rest
     assert not ProcessDriver(name="embedded").running()
@@ -148,11 +149,8 @@ def test_ctrl_c_in_mid_run_ends_everything_and_is_never_passed(tmp_path: Path) -
 def test_a_killed_run_leaves_no_platform_and_no_result(tmp_path: Path) -> None:
     process, output = start_run(tmp_path)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     driver = ProcessDriver(name="embedded")
     # The watchdog takes down what the run had brought up.
-    deadline = time.monotonic() + 30
-    while driver.running():
-        assert time.monotonic() < deadline, output
-        time.sleep(0.1)
+    until(lambda: not driver.running(), said=lambda: output)
     assert not list(tmp_path.glob("reports/*/evidence.json"))

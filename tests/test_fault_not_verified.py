@@ -7,7 +7,8 @@ import pytest
 
 from chaosp7.safety.heal import ledger_of
 from tests.lite import EXCHANGE_LINK, HANDLER, Lite
-from tests.short import action, evidence_of, run_short, until, write_experiment
+from tests.short import action, evidence_of, run_short, write_experiment
+from tests.waiting import until
 
 SLOW = action("latency", "slow_link", link=EXCHANGE_LINK, latency_ms=100, duration_s=1)
 
@@ -39,7 +40,7 @@ def test_an_injection_that_does_nothing_is_not_verified(
     assert evidence.recovery == []
     assert ledger_of(embedded.driver).open_faults() == []
     assert all(state.clean for state in embedded.driver.links.states().values())
-    until(lambda: all(status.healthy for status in embedded.driver.status().values()), 30)
+    until(lambda: all(status.healthy for status in embedded.driver.status().values()))
 
 
 @pytest.mark.parametrize("method", [SLOW, SABOTAGED["dead-already"][0]], ids=["link", "service"])

@@ -12,10 +12,9 @@ from chaosp7.platform.process_driver import ServiceState
 from chaosp7.safety.heal import ledger_of
 from tests.chaos import ChaosRun
 from tests.lite import EXCHANGE_LINK, HANDLER, Lite
-from tests.short import action, evidence_of, run_short, until, until_said, write_experiment
+from tests.short import action, evidence_of, run_short, until_said, write_experiment
+from tests.waiting import PATIENCE_S, until
 
-#: With a drain of 10 s: settling, drain, account and healing, on a busy machine.
-ENDS_WITHIN_S = 150
 IN_FORCE = "read back"
 
 LINK_FAULTS = {
@@ -32,12 +31,12 @@ LINK_FAULTS = {
 @pytest.fixture(autouse=True)
 def whole(embedded: Lite) -> Iterator[None]:
     """Every test finds the platform healthy and leaves it so."""
-    until(lambda: all(status.healthy for status in embedded.driver.status().values()), 60)
+    until(lambda: all(status.healthy for status in embedded.driver.status().values()))
     yield
     for service, status in embedded.driver.status().items():
         if status.process is not None and status.process.stopped():
             embedded.driver.resume(service)
-        embedded.driver.start(service, wait_s=60)
+        embedded.driver.start(service, wait_s=PATIENCE_S)
 
 
 def pid_of(lite: Lite, service: str) -> int:
@@ -77,7 +76,6 @@ def test_a_toxiproxy_that_is_killed_has_forgotten_the_fault_and_that_is_told(
         write_experiment(tmp_path, [kind], drain_deadline_s=10),
         embedded.state,
         once_said(words, lambda: os.kill(before, signal.SIGKILL)),
-        ENDS_WITHIN_S,
     )
     assert_told(run, tmp_path, {"fault-not-verified"})
     assert "was gone before its end" in run.journal["x-chaosp7"]["reasons"][0]
@@ -100,7 +98,6 @@ def test_a_toxiproxy_that_hangs_is_started_anew_with_all_links(
         write_experiment(tmp_path, [method], drain_deadline_s=10),
         embedded.state,
         once_said(words, lambda: os.kill(before, signal.SIGSTOP)),
-        ENDS_WITHIN_S,
     )
     assert_told(run, tmp_path, {"fault-not-verified"})
     (fault,) = evidence_of(run, tmp_path).faults
@@ -116,7 +113,6 @@ def test_a_service_that_somebody_starts_in_a_fault_is_told(embedded: Lite, tmp_p
         write_experiment(tmp_path, [method]),
         embedded.state,
         once_said("ended by SIGKILL", lambda: embedded.driver.start(HANDLER)),
-        ENDS_WITHIN_S,
     )
     assert_told(run, tmp_path, {"fault-not-verified"})
     assert "was gone before its end" in run.journal["x-chaosp7"]["reasons"][0]
@@ -135,7 +131,7 @@ def test_a_clickhouse_that_crashes_again_and_again_ends_the_run_in_time(
     method = action("kill", "kill_service", service="clickhouse", duration_s=4, healthy_within_s=5)
     experiment = write_experiment(tmp_path, [method], drain_deadline_s=10)
     try:
-        run = run_short(experiment, embedded.state, once_said("ended by SIGKILL", spoil), ENDS_WITHIN_S)
+        run = run_short(experiment, embedded.state, once_said("ended by SIGKILL", spoil))
         status = embedded.driver.service_status("clickhouse")
         assert not status.healthy
         assert status.restarts > 1
@@ -156,7 +152,7 @@ def test_a_clickhouse_that_somebody_stops_ends_the_run_in_time(embedded: Lite, t
         tmp_path, [action("kill", "kill_service", service=HANDLER, duration_s=3)], drain_deadline_s=10
     )
     stop = once_said("ended by SIGKILL", lambda: embedded.driver.stop("clickhouse"))
-    run = run_short(experiment, embedded.state, stop, ENDS_WITHIN_S)
+    run = run_short(experiment, embedded.state, stop)
     assert_told(run, tmp_path, {"error"})
     assert any("ClickHouse" in reason for reason in run.journal["x-chaosp7"]["reasons"])
     (fault,) = evidence_of(run, tmp_path).faults

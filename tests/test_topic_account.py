@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from chaosp7.account.sent import RunRecords, expected
 from chaosp7.embedded import topics
 from chaosp7.errors import MeasurementError
 from chaosp7.run.load import Load
+from tests.waiting import ANSWER_S, PATIENCE_S, until
 
 EXCHANGES = {"binance": "BTC/USDT,ETH/USDT", "kraken": "BTC/USD,ETH/USD", "coinbase": "BTC/USD,ETH/USD"}
 MESSAGES = 1500
@@ -36,16 +37,9 @@ def free_port() -> int:
         return port
 
 
-def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.05)
-
-
 def healthy(port: int) -> bool:
     try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=1).ok
+        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=ANSWER_S).ok
     except requests.RequestException:
         return False
 
@@ -121,11 +115,11 @@ def road(broker: Any, tmp_path: Path) -> Iterator[Road]:
 def wait_until_acknowledged(road: Road) -> None:
     """Wait until the handlers have nothing under way: their queues are empty for a while."""
     quiet_since = time.monotonic()
-    deadline = quiet_since + 60
+    deadline = quiet_since + PATIENCE_S
     while time.monotonic() - quiet_since < 1.0:
         assert time.monotonic() < deadline
         for port in road.handler_ports.values():
-            answer = requests.get(f"http://127.0.0.1:{port}/healthz", timeout=2)
+            answer = requests.get(f"http://127.0.0.1:{port}/healthz", timeout=ANSWER_S)
             if json.loads(answer.content)["queued"]:
                 quiet_since = time.monotonic()
         time.sleep(0.1)

@@ -15,6 +15,7 @@ from chaosp7.safety.undo import Undo, carry_out_undo, is_undone
 from tests.actions.faulty import carried_out
 from tests.conftest import up
 from tests.lite import HANDLER, Lite, lite_platform
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="it takes root to mount a disk")
 
@@ -47,7 +48,7 @@ def test_a_full_disk_takes_no_byte_and_then_takes_them_again(bounded: Lite, tmp_
     folder = bounded.driver.data_folder(HANDLER)
     seen = []
     assert write(folder) == 0
-    carried_out(DiskFull(bounded, HANDLER, 0, 0.2, 20), tmp_path, lambda: seen.append(write(folder)))
+    carried_out(DiskFull(bounded, HANDLER, 0, 0.2, PATIENCE_S), tmp_path, lambda: seen.append(write(folder)))
     assert seen == [errno.ENOSPC]
     assert write(folder) == 0
     assert not list(folder.iterdir())
@@ -56,7 +57,7 @@ def test_a_full_disk_takes_no_byte_and_then_takes_them_again(bounded: Lite, tmp_
 def test_what_is_to_be_left_is_left(bounded: Lite, tmp_path: Path) -> None:
     folder = bounded.driver.data_folder(HANDLER)
     seen = []
-    carried_out(DiskFull(bounded, HANDLER, 2, 0.2, 20), tmp_path, lambda: seen.append(write(folder)))
+    carried_out(DiskFull(bounded, HANDLER, 2, 0.2, PATIENCE_S), tmp_path, lambda: seen.append(write(folder)))
     assert seen == [0]
 
 
@@ -68,7 +69,7 @@ def test_somebody_who_makes_room_is_told(bounded: Lite, tmp_path: Path) -> None:
             file.unlink()
 
     with pytest.raises(NotVerifiedError, match="gone before its end"):
-        carried_out(DiskFull(bounded, HANDLER, 0, 0.2, 20), tmp_path, make_room)
+        carried_out(DiskFull(bounded, HANDLER, 0, 0.2, PATIENCE_S), tmp_path, make_room)
 
 
 def test_a_disk_that_still_takes_bytes_is_not_verified(
@@ -76,7 +77,7 @@ def test_a_disk_that_still_takes_bytes_is_not_verified(
 ) -> None:
     monkeypatch.setattr(DiskFull, "_fill", lambda _fault: None)
     with pytest.raises(NotVerifiedError, match="are still free"):
-        carried_out(DiskFull(bounded, HANDLER, 0, 0.2, 20), tmp_path)
+        carried_out(DiskFull(bounded, HANDLER, 0, 0.2, PATIENCE_S), tmp_path)
 
 
 def test_the_machines_own_disk_is_never_filled(bounded: Lite) -> None:

@@ -15,11 +15,12 @@ from chaosp7.platform.links import Toxic
 from chaosp7.run.evidence import FaultRecord
 from chaosp7.safety.fault_ledger import FaultLedger
 from tests.lite import EXCHANGE_LINK, HANDLER, Lite
+from tests.waiting import PATIENCE_S
 
 
 def test_an_error_calls_a_fault_as_the_evidence_does(lite: Lite, tmp_path: Path) -> None:
     record = FaultRecord(kind="leader-pause", target="topic/0")  # not what the fault calls itself
-    fault = Pause(lite.driver, HANDLER, 0.5, 20)
+    fault = Pause(lite.driver, HANDLER, 0.5, PATIENCE_S)
     ledger = FaultLedger(tmp_path / "faults.jsonl")
     threading.Timer(0.2, lambda: lite.driver.resume(HANDLER)).start()
     with pytest.raises(NotVerifiedError, match="leader-pause topic/0: was gone before its end"):

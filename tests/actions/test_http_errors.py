@@ -13,11 +13,12 @@ from chaosp7.stress.helper import helpers
 from chaosp7.stress.refusal import MARK
 from tests.actions.faulty import carried_out
 from tests.lite import EXCHANGE_LINK, Lite, round_trip
+from tests.waiting import ANSWER_S
 
 
 def ask(lite: Lite, method: str = "GET", data: bytes | None = None) -> requests.Response:
     host, port = lite.driver.link_address(EXCHANGE_LINK)
-    return requests.request(method, f"http://{host}:{port}/any/path", data=data, timeout=5)
+    return requests.request(method, f"http://{host}:{port}/any/path", data=data, timeout=ANSWER_S)
 
 
 def assert_whole(lite: Lite) -> None:

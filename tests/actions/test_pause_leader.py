@@ -8,6 +8,7 @@ from chaosp7.actions.pause_leader import PauseLeader
 from chaosp7.errors import ConfigError, FaultError, NotVerifiedError
 from tests.actions.faulty import carried_out
 from tests.lite import Lite
+from tests.waiting import PATIENCE_S
 
 
 def test_the_leader_of_a_partition_hangs_and_goes_on(lite: Lite, tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ def test_the_leader_of_a_partition_hangs_and_goes_on(lite: Lite, tmp_path: Path)
     def meanwhile() -> None:
         assert process.stopped()
 
-    record = carried_out(PauseLeader(lite, "kraken", 2, 0.5, 60), tmp_path, meanwhile)
+    record = carried_out(PauseLeader(lite, "kraken", 2, 0.5, PATIENCE_S), tmp_path, meanwhile)
     assert record.target == "redpanda"
     assert not process.stopped()
 
@@ -27,14 +28,14 @@ def test_a_leader_that_goes_on_is_not_verified(
 ) -> None:
     monkeypatch.setattr(lite.driver, "pause", lambda _service: None)
     with pytest.raises(NotVerifiedError, match="isn't stopped"):
-        carried_out(PauseLeader(lite, "kraken", 2, 0.1, 20), tmp_path)
+        carried_out(PauseLeader(lite, "kraken", 2, 0.1, PATIENCE_S), tmp_path)
 
 
 def test_a_partition_that_is_not_there_is_told(lite: Lite) -> None:
     with pytest.raises(FaultError, match="no partition 9"):
-        PauseLeader(lite, "kraken", 9, 0.5, 60)
+        PauseLeader(lite, "kraken", 9, 0.5, PATIENCE_S)
 
 
 def test_an_exchange_that_is_not_there_is_told(lite: Lite) -> None:
     with pytest.raises(ConfigError, match="unknown exchange 'nasdaq'"):
-        PauseLeader(lite, "nasdaq", 0, 0.5, 60)
+        PauseLeader(lite, "nasdaq", 0, 0.5, PATIENCE_S)

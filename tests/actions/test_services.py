@@ -21,11 +21,12 @@ from chaosp7.run.evidence import FaultRecord
 from chaosp7.safety.fault_ledger import FaultLedger
 from tests.actions.faulty import carried_out
 from tests.lite import HANDLER, Lite
+from tests.waiting import PATIENCE_S
 
 DOWN: dict[str, Callable[[Lite], ServiceFault]] = {
-    "kill": lambda lite: Kill(lite.driver, HANDLER, 0.5, 20),
-    "stop": lambda lite: Stop(lite.driver, HANDLER, 0.5, 20),
-    "restart": lambda lite: Restart(lite.driver, HANDLER, "SIGTERM", 0.5, 20),
+    "kill": lambda lite: Kill(lite.driver, HANDLER, 0.5, PATIENCE_S),
+    "stop": lambda lite: Stop(lite.driver, HANDLER, 0.5, PATIENCE_S),
+    "restart": lambda lite: Restart(lite.driver, HANDLER, "SIGTERM", 0.5, PATIENCE_S),
 }
 
 
@@ -51,7 +52,7 @@ def test_a_service_is_down_for_as_long_as_asked_and_then_healthy(
 
 def test_a_crashed_service_is_brought_back_by_its_supervisor(lite: Lite, tmp_path: Path) -> None:
     before = lite.driver.service_status(HANDLER)
-    carried_out(Crash(lite.driver, HANDLER, 20), tmp_path)
+    carried_out(Crash(lite.driver, HANDLER, PATIENCE_S), tmp_path)
     after = lite.driver.service_status(HANDLER)
     assert after.healthy
     assert after.restarts == before.restarts + 1
@@ -65,7 +66,7 @@ def test_a_paused_service_keeps_its_process_and_goes_on(lite: Lite, tmp_path: Pa
     def meanwhile() -> None:
         assert process.stopped()
 
-    carried_out(Pause(lite.driver, HANDLER, 0.5, 20), tmp_path, meanwhile)
+    carried_out(Pause(lite.driver, HANDLER, 0.5, PATIENCE_S), tmp_path, meanwhile)
     assert not process.stopped()
     assert lite.driver.service_status(HANDLER).pid == before.pid
 
@@ -75,7 +76,7 @@ def test_a_pause_that_does_nothing_is_not_verified(
 ) -> None:
     monkeypatch.setattr(lite.driver, "pause", lambda _service: None)
     with pytest.raises(NotVerifiedError, match="isn't stopped"):
-        carried_out(Pause(lite.driver, HANDLER, 0.1, 20), tmp_path)
+        carried_out(Pause(lite.driver, HANDLER, 0.1, PATIENCE_S), tmp_path)
 
 
 @pytest.mark.parametrize("kind", DOWN)
@@ -97,7 +98,7 @@ def test_a_crash_of_what_is_dead_already_is_not_verified(lite: Lite, tmp_path: P
                 Crash(lite.driver, HANDLER, 1), record, FaultLedger(tmp_path / "faults"), "test", Event()
             )
     finally:
-        lite.driver.start(HANDLER, 20)
+        lite.driver.start(HANDLER, PATIENCE_S)
     assert record.verified_start_ns is None
     assert "no process that could crash" in (record.error or "")
 
@@ -107,7 +108,7 @@ def test_an_interrupted_fault_is_healed(lite: Lite, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        carried_out(Pause(lite.driver, HANDLER, 5, 20), tmp_path, interrupt)
+        carried_out(Pause(lite.driver, HANDLER, 5, PATIENCE_S), tmp_path, interrupt)
     process = lite.driver.service_status(HANDLER).process
     assert process is not None
     assert not process.stopped()
@@ -116,7 +117,7 @@ def test_an_interrupted_fault_is_healed(lite: Lite, tmp_path: Path) -> None:
 def test_a_fault_that_can_not_be_written_down_is_not_injected(lite: Lite, tmp_path: Path) -> None:
     (tmp_path / "faults.jsonl").mkdir()
     with pytest.raises(FaultError, match="can't be written"):
-        carried_out(Kill(lite.driver, HANDLER, 0.1, 20), tmp_path)
+        carried_out(Kill(lite.driver, HANDLER, 0.1, PATIENCE_S), tmp_path)
     time.sleep(0.2)
     assert lite.driver.service_status(HANDLER).healthy
 

@@ -15,7 +15,7 @@ from chaosp7.safety.undo import carry_out_undo, is_undone
 from chaosp7.stress.throttle import Throttle
 from tests.actions.faulty import carried_out
 from tests.lite import HANDLER, Lite
-from tests.short import until
+from tests.waiting import PATIENCE_S, until
 
 BLKIO = Path("/sys/fs/cgroup/blkio")
 BYTES_PER_S = 200_000
@@ -35,7 +35,7 @@ def on_disk(lite: Lite) -> Lite:
 
 
 def slow(lite: Lite, duration_s: float = 0.2) -> SlowDisk:
-    return SlowDisk(lite.driver, HANDLER, BYTES_PER_S, duration_s, 20)
+    return SlowDisk(lite.driver, HANDLER, BYTES_PER_S, duration_s, PATIENCE_S)
 
 
 def pid(lite: Lite) -> int:
@@ -56,7 +56,7 @@ def write_s(folder: Path, group: Path) -> float:
     file = folder / "written"
     script = 'echo $$ > "$1/cgroup.procs"; exec dd if=/dev/zero of="$2" bs=100000 count=1 conv=fdatasync status=none'
     begun = time.monotonic()
-    subprocess.run(["sh", "-c", script, "sh", str(group), str(file)], check=True, timeout=60)
+    subprocess.run(["sh", "-c", script, "sh", str(group), str(file)], check=True, timeout=PATIENCE_S)
     file.unlink()
     return time.monotonic() - begun
 
@@ -84,13 +84,13 @@ def test_a_service_that_was_started_anew_meanwhile_is_told(on_disk: Lite, tmp_pa
     def crash() -> None:
         before = pid(on_disk)
         psutil.Process(before).send_signal(signal.SIGKILL)
-        until(lambda: on_disk.driver.service_status(HANDLER).pid not in (before, None), 20)
+        until(lambda: on_disk.driver.service_status(HANDLER).pid not in (before, None))
 
     fault = slow(on_disk)
     with pytest.raises(NotVerifiedError, match="gone before its end"):
         carried_out(fault, tmp_path, crash)
     assert is_undone(fault.undo[0], on_disk.driver)
-    until(lambda: on_disk.driver.service_status(HANDLER).healthy, 20)
+    until(lambda: on_disk.driver.service_status(HANDLER).healthy)
 
 
 def test_what_a_dead_runner_has_left_is_taken_off(on_disk: Lite) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.chaos import PLATFORM, REPOSITORY, RESTART
 from tests.lite import EXCHANGE_LINK, HANDLER
 from tests.short import action, write_experiment
+from tests.waiting import PATIENCE_S
 
 
 def planned(experiment: Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +23,7 @@ def planned(experiment: Path, folder: Path, **env: str) -> subprocess.CompletedP
         env={**os.environ, **own, **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     # Whatever it says, nothing was made: no state, no report, no journal.

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from chaosp7.embedded.provision import Parts
 from chaosp7.embedded.state import StateDir
 from chaosp7.platform.control_client import end_stragglers, stragglers
 from tests.chaos import HEARS_CTRL_C
+from tests.waiting import PATIENCE_S, until
 
 _MAIN = "from chaosp7.cli import main; main()"
 
@@ -35,7 +35,9 @@ def _command(*words: str) -> list[str]:
 
 
 def _run(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(_command(*words), env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        _command(*words), env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
 
 
 def test_version_and_help(env: dict[str, str]) -> None:
@@ -77,14 +79,11 @@ def test_an_interrupted_up_ends_everything_it_started(
     command = [*HEARS_CTRL_C, *_command("platform", "up")]
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     state = StateDir(Path(env["CHAOSP7_STATE_DIR"]) / "embedded")
-    deadline = time.monotonic() + 60
-    while not state.pid_file("redpanda").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.01)
+    until(lambda: state.pid_file("redpanda").exists() or process.poll() is not None)
+    assert process.poll() is None
     assert stragglers(state)
     process.send_signal(signum)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1, said
     assert "Aborted" in said
     assert not stragglers(state)
@@ -110,9 +109,7 @@ def test_the_whole_platform_comes_up_is_looked_at_and_ends(env: dict[str, str], 
     assert "all services are healthy" in _run(env, "platform", "logs", "supervisor").stdout
 
     os.kill(told["services"]["silver-processor"]["pid"], signal.SIGSTOP)
-    deadline = time.monotonic() + 20
-    while _run(env, "platform", "status").returncode != 1:
-        assert time.monotonic() < deadline
+    until(lambda: _run(env, "platform", "status").returncode == 1)
 
     assert "was ended in" in _run(env, "platform", "down").stderr
     assert _run(env, "platform", "status").returncode == 3

@@ -17,6 +17,7 @@ from tests.chaos import PLATFORM, REPOSITORY, environment
 from tests.lite import HANDLER
 from tests.short import action, write_experiment
 from tests.suite.evidences import evidence, recovery
+from tests.waiting import PATIENCE_S
 
 EXPERIMENTS = sorted((REPOSITORY / "experiments").glob("*.json"))
 
@@ -24,7 +25,13 @@ EXPERIMENTS = sorted((REPOSITORY / "experiments").glob("*.json"))
 def chaosp7(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("chaosp7")), *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 
@@ -42,7 +49,7 @@ def test_help_imports_no_client_of_anything() -> None:
         "except SystemExit: print(*sorted(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
     heavy = {"numpy", "chaoslib", "confluent_kafka", "docker", "requests", "rich", "yaml", "msgspec"}
     assert heavy.isdisjoint(done.stderr.split())

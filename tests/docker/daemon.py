@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import ANSWER_S, PATIENCE_S
+
 __all__ = ["Daemon", "why_not"]
 
-_UP_WITHIN_S = 30
 #: Where Debian has it, and the tools that it starts itself.
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -53,7 +54,7 @@ class Daemon:
             self._process = subprocess.Popen(
                 command, env={**os.environ, "PATH": _PATH}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + _UP_WITHIN_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
@@ -66,7 +67,7 @@ class Daemon:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(30)
+                self._process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -74,7 +75,7 @@ class Daemon:
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
+            connection.settimeout(ANSWER_S)
             try:
                 connection.connect(self.url.removeprefix("unix://"))
                 connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")

@@ -33,7 +33,7 @@ from chaosp7.stress.helper import helpers
 from tests.actions.faulty import carried_out
 from tests.docker.daemon import Daemon
 from tests.lite import EXCHANGE_LINK, HANDLER, KAFKA_LINK, Lite
-from tests.short import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.alone
 
@@ -41,10 +41,10 @@ REPOSITORY = Path(__file__).parents[2]
 CLEAN_WITHIN_S = 5.0
 
 FAULTS: dict[str, Callable[[Lite], ServiceFault]] = {
-    "kill": lambda lite: Kill(lite.driver, HANDLER, 0.5, 20),
-    "stop": lambda lite: Stop(lite.driver, HANDLER, 0.5, 20),
-    "pause": lambda lite: Pause(lite.driver, HANDLER, 0.5, 20),
-    "isolate": lambda lite: Isolate(lite.driver, HANDLER, 0.5, 20),
+    "kill": lambda lite: Kill(lite.driver, HANDLER, 0.5, PATIENCE_S),
+    "stop": lambda lite: Stop(lite.driver, HANDLER, 0.5, PATIENCE_S),
+    "pause": lambda lite: Pause(lite.driver, HANDLER, 0.5, PATIENCE_S),
+    "isolate": lambda lite: Isolate(lite.driver, HANDLER, 0.5, PATIENCE_S),
 }
 
 
@@ -94,7 +94,7 @@ def test_a_fault_is_seen_lasts_and_is_gone_again(docker_lite: Lite, tmp_path: Pa
 
 def test_a_crash_is_restarted_by_the_daemon_and_a_kill_is_not(docker_lite: Lite, tmp_path: Path) -> None:
     before = Containers().state(container(docker_lite, HANDLER))
-    carried_out(Crash(docker_lite.driver, HANDLER, 20), tmp_path)
+    carried_out(Crash(docker_lite.driver, HANDLER, PATIENCE_S), tmp_path)
     after = Containers().state(before.name)
     assert after.restarts == before.restarts + 1
     assert after.pid != before.pid
@@ -124,7 +124,7 @@ def test_a_service_that_was_unplugged_has_its_address_and_names_back(
 ) -> None:
     before = docker_lite.driver.networks("redpanda")
     address = Containers().state(container(docker_lite, "redpanda")).address
-    carried_out(Isolate(docker_lite.driver, "redpanda", 0.5, 30), tmp_path)
+    carried_out(Isolate(docker_lite.driver, "redpanda", 0.5, PATIENCE_S), tmp_path)
     assert Containers().state(container(docker_lite, "redpanda")).address == address
     after = docker_lite.driver.networks("redpanda")
     assert '"redpanda"' in before
@@ -157,16 +157,16 @@ def test_an_isolation_or_a_pause_that_does_nothing_is_not_verified(
 ) -> None:
     monkeypatch.setattr(docker_lite.driver, "disconnect", lambda _service: None)
     with pytest.raises(NotVerifiedError, match="still on its networks"):
-        carried_out(Isolate(docker_lite.driver, HANDLER, 0.1, 20), tmp_path)
+        carried_out(Isolate(docker_lite.driver, HANDLER, 0.1, PATIENCE_S), tmp_path)
     monkeypatch.setattr(docker_lite.driver, "pause", lambda _service: None)
     with pytest.raises(NotVerifiedError, match="isn't stopped"):
-        carried_out(Pause(docker_lite.driver, HANDLER, 0.1, 20), tmp_path)
+        carried_out(Pause(docker_lite.driver, HANDLER, 0.1, PATIENCE_S), tmp_path)
 
 
 def test_a_kill_of_a_dead_container_is_not_verified(docker_lite: Lite, tmp_path: Path) -> None:
     docker_lite.driver.signal_service(HANDLER)
     with pytest.raises(NotVerifiedError, match="no process"):
-        carried_out(Kill(docker_lite.driver, HANDLER, 0.1, 20), tmp_path)
+        carried_out(Kill(docker_lite.driver, HANDLER, 0.1, PATIENCE_S), tmp_path)
     assert docker_lite.driver.service_status(HANDLER).healthy
 
 
@@ -211,7 +211,7 @@ def test_a_killed_runner_leaves_nothing_after_five_seconds(docker_lite: Lite, fa
         process.send_signal(signal.SIGKILL)
         process.wait()
         until(lambda: clean(docker_lite), CLEAN_WITHIN_S)
-    until(lambda: all(s.healthy for s in docker_lite.driver.status().values()), 30)
+    until(lambda: all(s.healthy for s in docker_lite.driver.status().values()))
 
 
 def test_down_leaves_no_container_and_no_network(
@@ -258,7 +258,7 @@ def test_somebody_elses_containers_are_attached_to_and_left_as_they_are(
     driver.up()
     assert all(status.healthy for status in driver.status().values())
     attached = Lite(model, driver, tmp_path)
-    carried_out(Pause(driver, HANDLER, 0.2, 20), tmp_path)
+    carried_out(Pause(driver, HANDLER, 0.2, PATIENCE_S), tmp_path)
     carried_out(Refuse(attached, KAFKA_LINK, 0.2), tmp_path)
     with pytest.raises(PlatformError, match="somebody else's"):
         driver.down()
@@ -334,7 +334,7 @@ def cgroup(pid: int, controller: str) -> str:
 def test_a_container_s_disk_is_slowed_down_by_its_own_cgroup(docker_lite: Lite, tmp_path: Path) -> None:
     if os.major(docker_lite.state.stat().st_dev) == 0:
         pytest.skip("the temporary folder isn't on a disk")
-    fault = SlowDisk(docker_lite.driver, HANDLER, 200_000, 0.3, 20)
+    fault = SlowDisk(docker_lite.driver, HANDLER, 200_000, 0.3, PATIENCE_S)
     record = carried_out(fault, tmp_path)
     written_bytes_per_s = int(record.proof[0].split(" bytes/s were written")[0].replace(",", ""))
     assert 0 < written_bytes_per_s < 300_000

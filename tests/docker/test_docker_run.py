@@ -10,7 +10,8 @@ import pytest
 from tests.chaos import REPOSITORY
 from tests.docker.daemon import Daemon
 from tests.lite import HANDLER, Lite
-from tests.short import action, evidence_of, run_short, until, until_said, write_experiment
+from tests.short import action, evidence_of, run_short, until_said, write_experiment
+from tests.waiting import PATIENCE_S, RUN_S, until
 
 pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
@@ -38,7 +39,7 @@ def test_a_fault_in_containers_is_measured_and_accounted_for(
         settle_s=settle_s,
         budget={"recovery_s": 60, "missed_at_source": 10_000},
     )
-    run = run_short(experiment, docker_embedded.state, limit_s=200)
+    run = run_short(experiment, docker_embedded.state, limit_s=RUN_S)
     evidence = evidence_of(run, tmp_path)
     assert (run.verdict, run.code) == ("passed", 0), run.output
     assert [tier.tier for tier in evidence.tiers] == CHAIN
@@ -60,7 +61,7 @@ def test_a_daemon_that_ends_in_mid_run_ends_the_run_with_a_verdict(
         daemon.stop()
 
     try:
-        run = run_short(experiment, docker_embedded.state, end_daemon, limit_s=200)
+        run = run_short(experiment, docker_embedded.state, end_daemon, limit_s=RUN_S)
         assert run.verdict in ("error", "fault-not-verified", "aborted"), run.output
         assert run.code != 0
         assert json.loads((tmp_path / "journal.json").read_text())
@@ -76,11 +77,11 @@ def test_a_daemon_that_ends_in_mid_run_ends_the_run_with_a_verdict(
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert healed.returncode == 0, healed.stderr
     for service in docker_embedded.driver.plan.services:
         docker_embedded.driver.start(service, wait_s=0)
-    until(lambda: all(s.healthy for s in docker_embedded.driver.status().values()), 60)
+    until(lambda: all(s.healthy for s in docker_embedded.driver.status().values()))
     assert not docker_embedded.driver.paused(HANDLER)

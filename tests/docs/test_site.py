@@ -17,6 +17,7 @@ from docs.site.api import of_kind
 from docs.site.check import problems, read
 from docs.site.cli import every_command
 from docs.site.navigation import index_page, sections_of
+from tests.waiting import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = dict(every_command())
@@ -38,7 +39,7 @@ def built(into: Path, repository: Path = REPOSITORY) -> subprocess.CompletedProc
         cwd=repository,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 

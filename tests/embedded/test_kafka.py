@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, Producer
 
 from chaosp7.embedded import kafka, topics
 from chaosp7.errors import PlatformError
+from tests.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     Broker = Any
@@ -69,7 +70,7 @@ def test_the_topics_step_waits_for_a_broker_that_starts_later(broker: Broker) ->
     try:
         time.sleep(0.5)
         broker.start()
-        assert step.wait(30) == 0
+        assert step.wait(PATIENCE_S) == 0
     finally:
         if step.poll() is None:
             step.kill()
@@ -97,7 +98,7 @@ def test_confirmed_messages_survive_a_kill_and_the_broker_is_back_within_10_s(br
             json.dumps(number).encode(),
             on_delivery=lambda error, message: confirmed.append(message.value()) if error is None else None,
         )
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_S) == 0
     assert len(confirmed) == 100
     started = time.monotonic()
     broker.kill()
@@ -113,7 +114,8 @@ def test_confirmed_messages_survive_a_kill_and_the_broker_is_back_within_10_s(br
     )
     consumer.subscribe(["survives"])
     read: list[bytes] = []
-    while len(read) < 100 and time.monotonic() - started < 60:
+    deadline = time.monotonic() + PATIENCE_S
+    while len(read) < 100 and time.monotonic() < deadline:
         read += [message.value() for message in consumer.consume(100, 0.5) if message.error() is None]
     consumer.close()
     assert read == confirmed

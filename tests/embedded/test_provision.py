@@ -34,7 +34,7 @@ def _recipe(script: str, **more: object) -> Recipe:
 def test_parts_that_are_there_are_found_at_once_and_run(parts: provision.Parts) -> None:
     started = time.monotonic()
     again = provision.parts()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 10  # making them takes a minute and more
     assert again == parts
     said = subprocess.run([parts.toxiproxy, "-version"], capture_output=True, text=True, check=True)
     assert "2.12.0" in said.stdout + said.stderr

@@ -39,6 +39,7 @@ from chaosp7.platform.control_client import (
     stragglers,
 )
 from chaosp7.platform.model import Part
+from tests.waiting import PATIENCE_S, until
 
 _SERVER = """
 import http.server, os, signal, subprocess, sys
@@ -71,7 +72,7 @@ def _service(*words: str, code: str = _SERVER, **more: object) -> ServicePlan:
         "ports": {"main": port},
         "health": HealthPlan(check=Check.HTTP, port=port),
         "stop_timeout_s": 1.0,
-        "start_timeout_s": 20.0,
+        "start_timeout_s": PATIENCE_S,
     }
     return ServicePlan(**{**plan, **more})  # type: ignore[arg-type]
 
@@ -99,11 +100,8 @@ class Supervised:
     def status(self, service: str) -> ServiceStatus:
         return self.client.status().services[service]
 
-    def wait(self, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, self.state.supervisor_log.read_text()
-            time.sleep(0.02)
+    def wait(self, condition: Callable[[], object]) -> None:
+        until(condition, said=self.state.supervisor_log.read_text)
 
     def wait_up(self) -> None:
         self.wait(lambda: is_running(self.state) and self._phase() is Phase.UP)
@@ -114,11 +112,13 @@ class Supervised:
         except NotRunningError:
             return None
 
-    def stop(self, service: str, signum: int = 15, wait_s: float = 5.0, *, escalate: bool = False) -> Stopped:
+    def stop(
+        self, service: str, signum: int = 15, wait_s: float = PATIENCE_S, *, escalate: bool = False
+    ) -> Stopped:
         request = Request(op="stop", service=service, signal=signum, wait_s=wait_s, escalate=escalate)
         return self.client.ask(request, Stopped)
 
-    def start(self, service: str, wait_s: float = 20.0) -> Started:
+    def start(self, service: str, wait_s: float = PATIENCE_S) -> Started:
         return self.client.ask(Request(op="start", service=service, wait_s=wait_s), Started)
 
     def kill_supervisor(self) -> None:
@@ -218,14 +218,19 @@ def test_what_is_killed_through_the_supervisor_stays_down_until_started(supervis
     assert supervised.start("one").already
 
 
+def kill_one(supervised: Supervised) -> None:
+    """Kill service "one" and wait until the supervisor has noticed."""
+    process = supervised.status("one").process
+    assert process
+    process.send(signal.SIGKILL)
+    supervised.wait(lambda: supervised.status("one").pid != process.pid)
+
+
 def test_a_stop_during_the_back_off_prevents_the_restart(supervise: Supervise) -> None:
     supervised = supervise(one=_service())
     supervised.wait_up()
     for _ in range(3):  # the third wait is 0.8 s long
-        process = supervised.status("one").process
-        assert process
-        process.send(signal.SIGKILL)
-        supervised.wait(lambda: supervised.status("one").state is ServiceState.BACKING_OFF)
+        kill_one(supervised)
         if supervised.status("one").restarts < 2:
             supervised.wait(lambda: supervised.status("one").pid)
     assert supervised.stop("one").pid is None

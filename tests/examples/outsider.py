@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import REPOSITORY
+from tests.waiting import PATIENCE_S
 
 __all__ = ["Outsider", "build_wheel"]
 
@@ -34,11 +35,13 @@ class Outsider:
             beside: where the packages are; else those of these tests.
         """
         make = [str(base or sys.executable), "-m", "venv", "--without-pip", str(folder)]
-        subprocess.run(make, check=True, timeout=120)
+        subprocess.run(make, check=True, timeout=PATIENCE_S)
         outsider = cls(folder)
         command = [sys.executable, "-m", "pip", "--python", str(outsider.python), "install", "--quiet"]
         options = ["--disable-pip-version-check", "--no-index", "--no-deps", str(wheel)]
-        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            [*command, *options], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
         assert done.returncode == 0, done.stderr
         # A path file's lines are paths only: the development installation's own path file isn't read.
         (outsider.site / "others.pth").write_text(f"{beside or sysconfig.get_path('purelib')}\n")
@@ -56,7 +59,12 @@ class Outsider:
         return site
 
     def run(
-        self, *arguments: str, cwd: Path, timeout_s: float, before: Sequence[str] = (), **env: str
+        self,
+        *arguments: str,
+        cwd: Path,
+        timeout_s: float = PATIENCE_S,
+        before: Sequence[str] = (),
+        **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run its interpreter; `before` goes before the command."""
         clean = {
@@ -76,7 +84,9 @@ class Outsider:
 def build_wheel(folder: Path) -> Path:
     """Build this repository's wheel."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
     return wheel

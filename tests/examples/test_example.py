@@ -14,11 +14,11 @@ from chaosp7.safety.heal import ledger_of
 from tests.chaos import HEARS_CTRL_C
 from tests.examples.outsider import Outsider
 from tests.examples.test_wheel import EXAMPLE
+from tests.waiting import RUN_S
 
 pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
 HERE = Path(__file__).parent
-LIMIT_S = 280
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def session(outsider: Outsider, parts: provision.Parts, tmp_path_factory: pytest
         *("-m", "pytest", "-p", "planting", "-p", "no:cacheprovider", "--durations=0"),
         before=HEARS_CTRL_C,
         cwd=example,
-        timeout_s=LIMIT_S,
+        timeout_s=RUN_S,
         CHAOSP7_STATE_DIR=str(folder / "state"),
         PYTHONPATH=str(example),
     )

@@ -39,7 +39,7 @@ def test_a_suite_that_does_not_use_it_imports_nothing_of_it(outsider: Outsider, 
         "import pytest\n\n@pytest.fixture\ndef platform():\n    return 'their own'\n\n\n"
         "def test_own(platform):\n    assert platform == 'their own'\n"
     )
-    done = outsider.run("-c", LOOK, cwd=tmp_path, timeout_s=60)
+    done = outsider.run("-c", LOOK, cwd=tmp_path)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("LOOK"))
     file, modules = json.loads(line.removeprefix("LOOK"))
@@ -50,9 +50,9 @@ def test_a_suite_that_does_not_use_it_imports_nothing_of_it(outsider: Outsider, 
 
 
 def test_the_fixtures_and_the_marker_say_what_they_are(outsider: Outsider, tmp_path: Path) -> None:
-    shown = outsider.run("-m", "pytest", "--fixtures", "--markers", cwd=tmp_path, timeout_s=60).stdout
+    shown = outsider.run("-m", "pytest", "--fixtures", "--markers", cwd=tmp_path).stdout
     assert "@pytest.mark.chaosp7(rate_per_s=500, " in shown
-    shown = outsider.run("-m", "pytest", "--fixtures", "-q", cwd=tmp_path, timeout_s=60).stdout
+    shown = outsider.run("-m", "pytest", "--fixtures", "-q", cwd=tmp_path).stdout
     for name in ("platform", "messages", "fault", "chaosp7_platforms [session scope]"):
         assert f"\n{name} -- " in shown
 
@@ -64,7 +64,7 @@ def test_the_example_is_right_under_strict_types(outsider: Outsider, tmp_path: P
         "from chaosp7.pytest_plugin import Messages\n\n"
         "def test_wrong(messages: Messages) -> None:\n    messages.account().tiers.lost\n"
     )
-    done = outsider.run("-m", "mypy", cwd=example, timeout_s=120)
+    done = outsider.run("-m", "mypy", cwd=example)
     # Of all that it reads only this is wrong: the example isn't, and nothing of ours is without types.
     assert "test_wrong.py:4: error:" in done.stdout, done.stdout + done.stderr
     assert "Found 1 error in 1 file" in done.stdout, done.stdout

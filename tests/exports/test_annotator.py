@@ -13,7 +13,7 @@ from chaosp7.exports.annotator import Annotator, annotation_of
 from chaosp7.exports.grafana import Grafana, grafana_of
 from chaosp7.run.evidence import ClockAnchor, FaultRecord
 from tests.exports.receiver import HANG, Answer, Receiver, grafana, receiver
-from tests.short import until
+from tests.waiting import PATIENCE_S, until
 
 TOKEN = "glsa_S3cret-0f-a-service-account"  # noqa: S105
 SLACK_S = 10
@@ -51,7 +51,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, faults: list[FaultRecord]) -> Iterato
     yield start
     for one in started:
         one.finish()
-        one.join(30)
+        one.join(PATIENCE_S)
 
 
 def injected(kind: str = "restart") -> FaultRecord:
@@ -62,13 +62,13 @@ def undone(fault: FaultRecord) -> None:
     fault.verified_start_ns = fault.healed_ns = fault.verified_end_ns = time.monotonic_ns()
 
 
-def end(annotator: Annotator, limit_s: float = 30) -> None:
+def end(annotator: Annotator, limit_s: float = PATIENCE_S) -> None:
     annotator.finish()
     annotator.wait(limit_s)
 
 
 def until_asked(there: Receiver, times: int) -> None:
-    until(lambda: len(there.requests) >= times, 30)
+    until(lambda: len(there.requests) >= times)
 
 
 def test_a_fault_is_told_when_it_begins_and_its_end_when_it_ends(
@@ -189,7 +189,7 @@ def test_one_that_comes_back_gets_what_it_has_missed(begin: Begin, faults: list[
     annotator = begin(f"http://127.0.0.1:{port}")
     faults.append(injected())
     undone(faults[0])
-    until(lambda: annotator._not_before_s > 0, 30)  # it has tried
+    until(lambda: annotator._not_before_s > 0)  # it has tried
     with receiver(grafana(), port) as there:
         until_asked(there, 1)
         end(annotator)

@@ -13,6 +13,7 @@ from chaosp7.errors import ExportError
 from chaosp7.exports.finished import record_of, send_trace
 from chaosp7.run import evidence as ev
 from tests.exports.receiver import HANG, Answer, Receiver, Request, receiver
+from tests.waiting import ANSWER_S
 
 #: A busy machine's scheduling, beside the limits under test.
 SLACK_S = 10
@@ -30,7 +31,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def send(to: Receiver, run: ev.Evidence | None = None, timeout_s: float = 10) -> int:
+def send(to: Receiver, run: ev.Evidence | None = None, timeout_s: float = ANSWER_S) -> int:
     run = run or evidence()
     return send_trace(f"{to.url}/v1/traces", record_of(run.experiment, run), timeout_s)
 
@@ -141,7 +142,7 @@ def test_an_answer_that_is_no_yes_is_an_error_and_not_asked_again(status: int) -
 def test_a_receiver_that_is_overloaded_for_a_moment_is_asked_again() -> None:
     answers = iter([Answer(503), Answer()])
     with receiver(lambda _: next(answers)) as there:
-        assert send(there, timeout_s=30) == 12
+        assert send(there) == 12
     assert len(there.requests) == 2
 
 

@@ -12,13 +12,14 @@ from chaosp7.embedded.planted import HITS_FILE, HITS_TABLE, Hit, read_hits
 from chaosp7.platform.iceberg import filled_in, open_catalog, opened
 from chaosp7.run.run import Run
 from tests.faulty.catalogue import Bug, bugs_of
+from tests.waiting import PATIENCE_S
 
 __all__ = ["hits_of", "sql"]
 
 
 def sql(run: Run, statement: str) -> str:
     answer = requests.post(
-        f"http://{run.driver.endpoint('clickhouse')}/", data=statement.encode(), timeout=30
+        f"http://{run.driver.endpoint('clickhouse')}/", data=statement.encode(), timeout=PATIENCE_S
     )
     assert answer.ok, answer.text
     return answer.text

@@ -32,7 +32,7 @@ from tests.chaos import PLATFORM
 from tests.faulty.catalogue import BUGS, FEEDS, Bug, bugs_of
 from tests.faulty.hits import hits_of, sql
 from tests.faulty.judged import Result, judged
-from tests.short import until
+from tests.waiting import until
 
 __all__ = ["GROUPS", "platform_file", "run_group"]
 
@@ -165,7 +165,7 @@ def _restarts(run: Run) -> None:
 
 def _until_in_silver(run: Run, feed: Feed, sequence: int) -> None:
     index = run.recorder.source.feeds.index(feed)
-    until(lambda: run.timelines["silver"].heads()[index] > sequence, 20, lambda: "silver stays behind")
+    until(lambda: run.timelines["silver"].heads()[index] > sequence, said=lambda: "silver stays behind")
 
 
 def _early_in_a_minute() -> None:

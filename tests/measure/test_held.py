@@ -17,6 +17,7 @@ from chaosp7.run.run import Run
 from chaosp7.safety.guard import Guard
 from chaosp7.safety.heal import ledger_of
 from tests.lite import EXCHANGE_LINK, HANDLER, Lite
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +91,7 @@ def test_one_with_a_course_of_its_own_has_ended_when_it_returns(run: Run, lite: 
 
 def test_one_that_reaches_its_limit_heals_itself_and_the_test_is_told(run: Run, lite: Lite) -> None:
     fault = injected(run, "refuse", EXCHANGE_LINK, at_most_s=0.3)
-    deadline = time.monotonic() + 20
-    while not lite.driver.links.state(EXCHANGE_LINK).clean or fault.record.verified_end_ns is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: lite.driver.links.state(EXCHANGE_LINK).clean and fault.record.verified_end_ns is not None)
     fault._thread.join()
     with pytest.raises(NotVerifiedError, match="ended at its limit"):
         fault.heal()
@@ -124,7 +122,7 @@ def test_the_runs_early_end_heals_it_at_once(run: Run, lite: Lite) -> None:
         target=run.ending.end, args=["no room", lambda: bool(ledger_of(lite.driver).open_faults(run.id))]
     )
     ending.start()
-    ending.join(30)
+    ending.join(30)  # the limit of its own is 60 s away
     assert not ending.is_alive()
     assert lite.driver.links.state(EXCHANGE_LINK).clean
 

@@ -13,6 +13,7 @@ import pytest
 from chaosp7.embedded.provision import Parts
 from chaosp7.errors import FaultError, HealError, NotVerifiedError
 from chaosp7.platform.links import Links, Toxic
+from tests.waiting import ANSWER_S, until
 
 LINK = "feed-handler-binance->redpanda"
 
@@ -32,20 +33,21 @@ def toxiproxy(parts: Parts) -> Iterator[Callable[[], Links]]:
         command = [str(parts.toxiproxy), "-host", "127.0.0.1", "-port", str(port)]
         running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         links = Links(port)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                links.states()
-            except FaultError:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-            else:
-                return links
+        until(lambda: _answers(links))
+        return links
 
     yield start
     for process in running:
         process.kill()
         process.wait()
+
+
+def _answers(links: Links) -> bool:
+    try:
+        links.states()
+    except FaultError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def _echo(connection: socket.socket) -> None:
             connection.sendall(data)
 
 
-def _ping(port: int, timeout_s: float = 5.0) -> bytes:
+def _ping(port: int, timeout_s: float = ANSWER_S) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
         connection.sendall(b"ping")
         return connection.recv(4)

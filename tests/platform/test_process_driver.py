@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from chaosp7.platform.link_check import check_links
 from chaosp7.platform.loader import load
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.process_driver import Phase, ProcessDriver, ServiceState
+from tests.waiting import until
 
 _LEFT_OUT = (Part.CLICKHOUSE, Part.SILVER_PROCESSOR)
 
@@ -40,13 +41,6 @@ def _without_clickhouse() -> Platform:
 def _changed(platform: Platform, service: str, **changes: object) -> Platform:
     changed = msgspec.structs.replace(platform.services[service], **changes)
     return msgspec.structs.replace(platform, services={**platform.services, service: changed})
-
-
-def _wait(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +103,7 @@ def test_a_broker_that_sends_clients_past_the_proxy_is_refused(shared: ProcessDr
             check_links(wrong, shared.links)
     finally:
         shared.crash("toxiproxy")
-        _wait(lambda: shared.status()["toxiproxy"].healthy)
+        until(lambda: shared.status()["toxiproxy"].healthy)
     check_links(plan, shared.links)
 
 
@@ -123,7 +117,7 @@ def test_a_crash_is_restarted_and_a_kill_is_not(shared: ProcessDriver) -> None:
     before = shared.service_status("feed-handler-kraken")
     crashed = shared.crash("feed-handler-kraken")
     assert (crashed.pid, crashed.exit_code) == (before.pid, -signal.SIGKILL)
-    _wait(lambda: shared.status()["feed-handler-kraken"].healthy)
+    until(lambda: shared.status()["feed-handler-kraken"].healthy)
     assert shared.service_status("feed-handler-kraken").restarts == before.restarts + 1
 
     killed = shared.signal_service("feed-handler-kraken")
@@ -149,20 +143,20 @@ def test_a_broker_killed_comes_back_with_its_topics_within_10_s(shared: ProcessD
 def test_a_crashed_toxiproxy_has_its_links_back(shared: ProcessDriver) -> None:
     before = shared.links.states()
     shared.crash("toxiproxy")
-    _wait(lambda: shared.status()["toxiproxy"].healthy)
+    until(lambda: shared.status()["toxiproxy"].healthy)
     assert shared.links.states() == before
     assert all(state.clean for state in before.values())
-    _wait(lambda: all(service.healthy for service in shared.status().values()))
+    until(lambda: all(service.healthy for service in shared.status().values()))
 
 
 def test_a_paused_broker_is_unhealthy_though_its_port_is_open(shared: ProcessDriver) -> None:
     shared.pause("redpanda")
     try:
-        _wait(lambda: shared.status()["redpanda"].state is ServiceState.UNHEALTHY)
+        until(lambda: shared.status()["redpanda"].state is ServiceState.UNHEALTHY)
         socket.create_connection(("127.0.0.1", int(shared.bootstrap.split(":")[1])), 1).close()
     finally:
         shared.resume("redpanda")
-    _wait(lambda: shared.status()["redpanda"].healthy)
+    until(lambda: shared.status()["redpanda"].healthy)
 
 
 def test_unknown_services_and_roles_name_those_there_are(shared: ProcessDriver) -> None:
@@ -201,7 +195,7 @@ def test_a_killed_supervisor_leaves_nothing_that_the_next_up_or_down_minds(own: 
     own.up()
     for _ in range(2):
         os.kill(int(own.state.supervisor_pid.read_text()), signal.SIGKILL)
-        _wait(lambda: not own.running())
+        until(lambda: not own.running())
         with pytest.raises(NotRunningError, match="its supervisor was killed"):
             own.status()
         own.up()

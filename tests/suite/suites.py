@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import REPOSITORY, environment
+from tests.waiting import RUN_S
 
 __all__ = ["command", "experiment", "run_suite", "suite_of"]
 
@@ -31,7 +32,7 @@ def run_suite(folder: Path, *arguments: str, **env: str) -> subprocess.Completed
         env=environment(folder, PYTHONPATH=str(REPOSITORY), **env),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=RUN_S,
         check=False,
     )
 

@@ -16,6 +16,7 @@ from chaosp7.run import evidence as ev
 from chaosp7.suite.codes import EXIT_CODES
 from tests.chaos import RESTART, environment
 from tests.suite.suites import command, run_suite, suite_of
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.alone
 
@@ -88,7 +89,7 @@ def test_exit_code_journal_evidence_and_all_documents_of_a_run_agree(
     history = command("history")
     history.remove("run")
     subprocess.run(
-        history, cwd=tmp_path, env=environment(tmp_path), capture_output=True, timeout=60, check=True
+        history, cwd=tmp_path, env=environment(tmp_path), capture_output=True, timeout=PATIENCE_S, check=True
     )
     index = (tmp_path / "reports" / "index.html").read_text()
     assert f"./{evidence.run_id}/report.html" in index

@@ -20,8 +20,9 @@ from chaosp7.run import status as st
 from chaosp7.safety.heal import ledger_of
 from tests.chaos import REPOSITORY, environment
 from tests.lite import EXCHANGE_LINK, Lite
-from tests.short import action, until, write_experiment
+from tests.short import action, write_experiment
 from tests.suite.suites import command, experiment, run_suite, suite_of
+from tests.waiting import PATIENCE_S, until
 
 EXISTS = {"type": "python", "module": "os.path", "func": "exists", "arguments": {"path": "/"}}
 
@@ -30,7 +31,8 @@ def wait(seconds: float) -> dict[str, Any]:
     return {"type": "probe", "name": "wait", "provider": EXISTS, "pauses": {"after": seconds}}
 
 
-HOLE = action("blackhole", "blackhole_link", link=EXCHANGE_LINK, duration_s=90)
+#: Longer than a test waits: what is over before was ended.
+HOLE = action("blackhole", "blackhole_link", link=EXCHANGE_LINK, duration_s=2 * PATIENCE_S)
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +42,9 @@ def whole(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     driver = request.getfixturevalue("embedded").driver
-    until(lambda: all(status.healthy for status in driver.status().values()), 60)
+    until(lambda: all(status.healthy for status in driver.status().values()))
     yield
-    until(lambda: all(status.healthy for status in driver.status().values()), 60)
+    until(lambda: all(status.healthy for status in driver.status().values()))
 
 
 def by_name(folder: Path) -> dict[str, dict[str, Any]]:
@@ -137,9 +139,9 @@ def test_ctrl_c_heals_writes_the_report_and_begins_nothing_more(embedded: Lite, 
     write_experiment(tmp_path, method).rename(tmp_path / "hole.json")
     process = start(tmp_path, embedded.state, "hole.json", experiment(tmp_path, "next"))
     try:
-        until(lambda: in_fault(tmp_path), 60, (tmp_path / "said").read_text)
+        until(lambda: in_fault(tmp_path), said=(tmp_path / "said").read_text)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 11, (tmp_path / "said").read_text()
+        assert process.wait(PATIENCE_S) == 11, (tmp_path / "said").read_text()
     finally:
         process.kill()
         process.wait()
@@ -157,11 +159,11 @@ def test_a_second_ctrl_c_kills_and_the_watchdog_heals(embedded: Lite, tmp_path: 
     write_experiment(tmp_path, [HOLE]).rename(tmp_path / "hole.json")
     process = start(tmp_path, embedded.state, "hole.json")
     try:
-        until(lambda: in_fault(tmp_path), 60, (tmp_path / "said").read_text)
+        until(lambda: in_fault(tmp_path), said=(tmp_path / "said").read_text)
         process.send_signal(signal.SIGINT)
         time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        code = process.wait(120)
+        code = process.wait(PATIENCE_S)
     finally:
         process.kill()
         process.wait()
@@ -176,11 +178,11 @@ def test_a_suite_that_is_killed_leaves_no_run_behind(embedded: Lite, tmp_path: P
     write_experiment(tmp_path, [HOLE]).rename(tmp_path / "hole.json")
     process = start(tmp_path, embedded.state, "hole.json")
     try:
-        until(lambda: in_fault(tmp_path), 60, (tmp_path / "said").read_text)
+        until(lambda: in_fault(tmp_path), said=(tmp_path / "said").read_text)
     finally:
         process.kill()
         process.wait()
-    until(lambda: bool(list(tmp_path.glob("reports/*/journal.json"))), 60)
+    until(lambda: bool(list(tmp_path.glob("reports/*/journal.json"))))
     assert ledger_of(embedded.driver).open_faults() == []
     assert suite_of(tmp_path)["verdict"] is None  # never taken for a result
 
@@ -198,7 +200,7 @@ def test_a_run_that_passes_is_passed_and_says_how_far_it_is(embedded: Lite, tmp_
 
 
 def test_on_a_terminal_a_table_is_drawn(tmp_path: Path) -> None:
-    experiment(tmp_path, "slow", method=[wait(2)])
+    experiment(tmp_path, "slow", method=[wait(5)])
     ours, theirs = pty.openpty()
     env = environment(tmp_path, TERM="xterm-256color", COLUMNS="100", LINES="40")
     env = {key: value for key, value in env.items() if key not in {"CI", "NO_COLOR"}}
@@ -207,7 +209,7 @@ def test_on_a_terminal_a_table_is_drawn(tmp_path: Path) -> None:
     )
     os.close(theirs)
     drawn = b""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if select.select([ours], [], [], 0.5)[0]:
             try:
@@ -216,7 +218,7 @@ def test_on_a_terminal_a_table_is_drawn(tmp_path: Path) -> None:
                 break
             drawn += data
     os.close(ours)
-    assert process.wait(10) == 10
+    assert process.wait(PATIENCE_S) == 10
     text = drawn.decode()
     assert "\x1b[" in text
     assert text.count("EXPERIMENT") > 3  # again and again
@@ -232,9 +234,9 @@ def test_nothing_is_left_of_a_platform_that_a_run_brought_up_before_it_was_inter
     write_experiment(tmp_path, [HOLE]).rename(tmp_path / "hole.json")
     process = start(tmp_path, tmp_path / "state", "hole.json")
     try:
-        until(lambda: bool(list(tmp_path.glob("reports/*/status.json"))), 60, (tmp_path / "said").read_text)
+        until(lambda: bool(list(tmp_path.glob("reports/*/status.json"))), said=(tmp_path / "said").read_text)
         process.send_signal(signal.SIGINT)
-        assert process.wait(90) in {10, 11}, (tmp_path / "said").read_text()
+        assert process.wait(PATIENCE_S) in {10, 11}, (tmp_path / "said").read_text()
     finally:
         process.kill()
         process.wait()

@@ -15,6 +15,7 @@ from chaosp7.account.readers import topic
 from chaosp7.account.readers.topic import TopicDecoder, TopicScan
 from chaosp7.embedded import topics
 from chaosp7.errors import ReaderError
+from tests.waiting import ANSWER_S, PATIENCE_S, until
 
 BTC = Feed("binance", "BTC/USDT")
 STARTS = [TopicPartition("raw", 0, 5), TopicPartition("raw", 1, 0)]
@@ -85,7 +86,7 @@ def test_every_message_of_unequal_partitions_comes_once_and_in_order(
         for offset in range(count):
             producer.produce(name, message(partition, offset).value(), partition=partition)
     producer.produce(name, None, key=b"no value", partition=3)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     monkeypatch.setattr(topic, "_BATCH", 250)
     monkeypatch.setattr(topic, "_TAKE", 100)
     first = {0: 0, 1: 1, 2: 13, 3: 0}  # of partition 1 nothing is left
@@ -104,17 +105,14 @@ def test_what_lies_in_a_partition_that_was_added_since_the_start_counts_too(brok
     topics.create(broker.bootstrap, [name], 1)
     producer = Producer({"bootstrap.servers": broker.bootstrap, "topic.metadata.refresh.interval.ms": 100})
     producer.produce(name, message(0, 0).value(), partition=0)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    admin.create_partitions([NewPartitions(name, 2)])[name].result(30)
-    deadline_s = time.monotonic() + 30
-    while len(admin.list_topics(name, timeout=10).topics[name].partitions) < 2:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
+    admin.create_partitions([NewPartitions(name, 2)])[name].result(PATIENCE_S)
+    until(lambda: len(admin.list_topics(name, timeout=ANSWER_S).topics[name].partitions) == 2)
     producer = Producer({"bootstrap.servers": broker.bootstrap})
     for offset in (1, 2, 0):
         producer.produce(name, message(1, offset).value(), partition=1)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     scan = TopicScan(
         broker.bootstrap, [TopicPartition(name, 0, 0)], TopicDecoder({"binance": name}, FeedIndex([BTC]))
     )

@@ -25,6 +25,7 @@ from pyiceberg.types import LongType, NestedField
 from chaosp7.embedded import lake
 from chaosp7.embedded.offload import commit, files
 from tests.cold import ColdTier
+from tests.waiting import ANSWER_S
 
 NAME = ("cold", "numbers")
 SCHEMA = Schema(NestedField(1, "n", LongType(), required=False))
@@ -128,9 +129,9 @@ def test_metadata_lies_in_the_warehouse_and_clients_are_told_nothing_of_it(
 ) -> None:
     assert table.metadata_location.startswith(f"{lake.WAREHOUSE}/cold/numbers/metadata/")
     url = f"http://{cold.direct('catalog')}/v1"
-    config = requests.get(f"{url}/config", timeout=10).json()
+    config = requests.get(f"{url}/config", timeout=ANSWER_S).json()
     assert (config["defaults"], config["overrides"]) == ({}, {})
-    assert requests.get(f"{url}/namespaces/cold/tables/numbers", timeout=10).json()["config"] == {}
+    assert requests.get(f"{url}/namespaces/cold/tables/numbers", timeout=ANSWER_S).json()["config"] == {}
 
 
 def test_namespaces_and_tables_come_and_go(cold: ColdTier, table: Table) -> None:
@@ -157,7 +158,7 @@ def test_namespaces_and_tables_come_and_go(cold: ColdTier, table: Table) -> None
 
 @pytest.mark.parametrize("path", ["/v1/views", "/v2/config", "/v1/namespaces/cold/tables/x/plan"])
 def test_what_it_has_not_is_a_404_in_the_protocols_words(cold: ColdTier, path: str) -> None:
-    answer = requests.get(f"http://{cold.direct('catalog')}{path}", timeout=10)
+    answer = requests.get(f"http://{cold.direct('catalog')}{path}", timeout=ANSWER_S)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == 404
 
@@ -165,6 +166,6 @@ def test_what_it_has_not_is_a_404_in_the_protocols_words(cold: ColdTier, path: s
 def test_a_body_that_is_none_is_a_400(cold: ColdTier, table: Table) -> None:
     del table
     answer = requests.post(
-        f"http://{cold.direct('catalog')}/v1/namespaces/cold/tables/numbers", data="{", timeout=10
+        f"http://{cold.direct('catalog')}/v1/namespaces/cold/tables/numbers", data="{", timeout=ANSWER_S
     )
     assert answer.status_code == 400

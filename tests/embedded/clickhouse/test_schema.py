@@ -25,6 +25,7 @@ from tests.embedded.trades import (
     put,
     trades_in,
 )
+from tests.waiting import PATIENCE_S
 
 DAY_S = 86_400
 SEED = 5
@@ -118,7 +119,7 @@ class Tables:
         """Do the silver processor's work; return the number of batches it took."""
         client = ClickHouseClient("127.0.0.1", self.process.port)
         processor = Processor(client, EXCHANGES, batch_rows)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         # The last look takes over the last batch, and finds nothing behind it.
         while processor.cycle() or processor.statistics.behind:
             assert not processor.statistics.errors, processor.statistics.last_error

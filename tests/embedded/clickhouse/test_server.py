@@ -2,8 +2,7 @@
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from tests.clickhouse_process import ClickHouseProcess
+from tests.waiting import ANSWER_S, until
 
 TEXTS = [
     "",
@@ -42,15 +42,8 @@ def rows(client: Client, sql: str, **arguments: Any) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in client.query(sql, **arguments).result_rows]
 
 
-def until(true: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.01)
-
-
 def metric(process: ClickHouseProcess, name: str) -> float:
-    text = requests.get(f"{process.url}/metrics", timeout=10).text
+    text = requests.get(f"{process.url}/metrics", timeout=ANSWER_S).text
     return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
 
@@ -260,7 +253,7 @@ def test_threads_may_share_a_client(clickhouse_process: ClickHouseProcess) -> No
 
 
 def test_a_read_does_not_wait_for_a_write_nor_ping_for_either(clickhouse_process: ClickHouseProcess) -> None:
-    slow = "CREATE TABLE server.slow ENGINE = Memory AS SELECT sleepEachRow(0.5) FROM numbers(4) SETTINGS max_block_size = 1"
+    slow = "CREATE TABLE server.slow ENGINE = Memory AS SELECT sleepEachRow(0.5) FROM numbers(12) SETTINGS max_block_size = 1"
     clickhouse_process.run("CREATE DATABASE IF NOT EXISTS server", "DROP TABLE IF EXISTS server.slow")
     writer = threading.Thread(target=clickhouse_process.run, args=(slow,))
     writer.start()
@@ -295,7 +288,7 @@ def test_an_insert_whose_client_dies_in_the_middle_writes_nothing(
         connection.sendall(request_bytes)
         connection.shutdown(socket.SHUT_WR)
         # The server is done with it when it has closed its side.
-        connection.settimeout(10)
+        connection.settimeout(ANSWER_S)
         while connection.recv(4096):
             pass
     assert rows(client, "SELECT n FROM t") == []
@@ -308,7 +301,7 @@ def test_an_insert_whose_client_dies_in_the_middle_writes_nothing(
 
 
 def test_ping_and_metrics_say_how_it_does(clickhouse_process: ClickHouseProcess, client: Client) -> None:
-    assert requests.get(f"{clickhouse_process.url}/ping", timeout=10).text == "Ok.\n"
+    assert requests.get(f"{clickhouse_process.url}/ping", timeout=ANSWER_S).text == "Ok.\n"
     names = [
         'clickhouse_queries_total{kind="read"}',
         'clickhouse_queries_total{kind="write"}',

@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 
 from chaosp7.embedded import topics
 from chaosp7.embedded.clickhouse.schema import EXCHANGES
+from tests.waiting import ANSWER_S, PATIENCE_S, until
 
 STOPS = 4
 
@@ -24,22 +25,23 @@ def start(folder: Path, port: int, bootstrap: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [*command, "--http-port", str(port), "--kafka", bootstrap], stdout=log, stderr=log
         )
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if requests.get(f"http://127.0.0.1:{port}/ping", timeout=1).ok:
-                return process
-        except requests.RequestException:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    until(lambda: answers(port) or process.poll() is not None)
+    assert process.poll() is None
+    return process
+
+
+def answers(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/ping", timeout=ANSWER_S).ok
+    except requests.RequestException:
+        return False
 
 
 def raw_rows(port: int) -> list[int]:
     counts = ", ".join(
         f"(SELECT uniqExact(partition, offset) FROM k2.raw_trades_{name})" for name in EXCHANGES
     )
-    answer = requests.post(f"http://127.0.0.1:{port}/", data=f"SELECT {counts}", timeout=10)
+    answer = requests.post(f"http://127.0.0.1:{port}/", data=f"SELECT {counts}", timeout=ANSWER_S)
     return [int(count) for count in answer.text.split()]
 
 
@@ -58,7 +60,7 @@ def test_a_stop_in_order_loses_nothing_of_what_flows(broker: Any, tmp_path: Path
                 producer.produce(name, b"{}", b"one")
             sent += 1
             producer.poll(0)
-        producer.flush(10)
+        producer.flush(PATIENCE_S)
 
     def look() -> None:
         """Keep it as busy as the samplers and the silver processor do."""
@@ -67,7 +69,7 @@ def test_a_stop_in_order_loses_nothing_of_what_flows(broker: Any, tmp_path: Path
         )
         while not ended.wait(0.02):
             with suppress(requests.RequestException):
-                requests.post(f"http://127.0.0.1:{port}/", data=sql, timeout=10)
+                requests.post(f"http://127.0.0.1:{port}/", data=sql, timeout=ANSWER_S)
 
     threads = [threading.Thread(target=task) for task in (produce, look, look)]
     for thread in threads:
@@ -76,12 +78,13 @@ def test_a_stop_in_order_loses_nothing_of_what_flows(broker: Any, tmp_path: Path
         for _ in range(STOPS):
             time.sleep(2)
             process.terminate()
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE_S) == 0
             process = start(tmp_path, port, broker.bootstrap)
         ended.set()
         for thread in threads:
             thread.join()
-        deadline = time.monotonic() + 40  # a consumer group that wasn't left takes ten seconds to let go
+        # A consumer group that wasn't left takes ten seconds to let go.
+        deadline = time.monotonic() + PATIENCE_S
         while min(raw_rows(port)) < sent and time.monotonic() < deadline:
             time.sleep(0.2)
         assert raw_rows(port) == [sent] * len(names)

@@ -21,6 +21,7 @@ from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.iceberg_history import AFTER, TO
 from tests.clickhouse_process import ClickHouseProcess
 from tests.cold import ColdTier
+from tests.waiting import PATIENCE_S
 
 __all__ = ["Silver", "Watcher", "assert_once", "cold_rows", "silver_rows"]
 
@@ -154,7 +155,7 @@ class Watcher:
     def stop(self) -> None:
         """End after a last look; `wrong` says what was wrong."""
         self._stop.set()
-        self._thread.join(60)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -15,9 +15,10 @@ from chaosp7.embedded.offload.catalog import open_catalog
 from chaosp7.embedded.offload.crash_points import STEPS
 from chaosp7.platform.clickhouse import ClickHouse
 from tests.clickhouse_process import ClickHouseProcess
-from tests.cold import ColdTier, OffloadProcess, until
+from tests.cold import ColdTier, OffloadProcess
 from tests.embedded.offload.lakehouse import Silver, Watcher, assert_once, cold_rows, silver_rows
 from tests.unreliable import Relay
+from tests.waiting import PATIENCE_S, until
 
 
 def caught_up(watcher: Watcher, silver: Silver, offload: OffloadProcess) -> None:
@@ -47,7 +48,7 @@ def test_a_crash_at_any_step_costs_and_doubles_nothing(
         caught_up(watcher, silver, offload)
         assert offload.die_at(step).ok
         silver.put(batches=3)
-        assert offload.process.wait(60) == -signal.SIGKILL
+        assert offload.process.wait(PATIENCE_S) == -signal.SIGKILL
         silver.put()
         offload.start()
         caught_up(watcher, silver, offload)
@@ -84,7 +85,7 @@ def test_two_offloads_at_once_write_each_row_once(
                 or not other.metric("commits_total")
             ):
                 silver.put(10)
-                assert time.monotonic() < begun + 60, "they never met, or one never won"
+                assert time.monotonic() < begun + PATIENCE_S, "they never met, or one never won"
             caught_up(watcher, silver, offload)
     finally:
         other.close()
@@ -302,7 +303,7 @@ def test_files_are_sorted_and_tell_their_bounds(cold: ColdTier, silver: Silver, 
 def once(cold: ColdTier, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the offload as an orchestrator does."""
     process = OffloadProcess(cold, folder, "once", ("--once", *options))
-    code = process.process.wait(120)
+    code = process.process.wait(PATIENCE_S)
     text = process.log.read_text()
     process.log.unlink()
     return subprocess.CompletedProcess(process.command, code, "", text)

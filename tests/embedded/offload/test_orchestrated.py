@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from chaosp7.platform.clickhouse import ClickHouse
-from tests.cold import ColdTier, OffloadProcess, until
+from tests.cold import ColdTier, OffloadProcess
 from tests.embedded.offload.lakehouse import Silver, assert_once
 from tests.prefect_server import PrefectServer, prefect_env
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.soak
 
@@ -71,8 +72,8 @@ def test_each_run_is_one_at_prefect_and_says_how_far_it_came(
         newest["state"]["message"] == f"silver_trades at batch {silver.batch}, ohlcv at batch {silver.batch}"
     )
     assert registered.health() == 200
-    registered.close()
-    assert registered.process.returncode == 0, registered.tail()
+    registered.signal(signal.SIGTERM)
+    assert registered.process.wait(PATIENCE_S) == 0, registered.tail()
     assert {run["state_name"] for run in server.runs()} == {"Completed"}
 
 
@@ -140,7 +141,7 @@ def test_the_run_of_a_process_that_was_killed_is_crashed_once_the_next_one_is_th
     assert registered.die_at("after-commit").ok
     silver.put()
     pid = registered.process.pid
-    assert registered.process.wait(60) == -signal.SIGKILL
+    assert registered.process.wait(PATIENCE_S) == -signal.SIGKILL
     # Prefect itself doesn't find out.
     (left,) = (run for run in server.runs() if run["state_name"] == "Running")
     registered.start()
@@ -157,7 +158,7 @@ def test_sigterm_lets_a_run_come_to_its_end(
     cold.lose_answers("minio")
     until(lambda: "Running" in server.states(), said=registered.tail)
     registered.signal(signal.SIGTERM)
-    assert registered.process.wait(30) == 0, registered.tail()
+    assert registered.process.wait(PATIENCE_S) == 0, registered.tail()
     cold.give_answers("minio")
     assert "Running" not in server.states()
     assert "Traceback" not in registered.tail()
@@ -171,7 +172,7 @@ def test_once_is_a_run_too_and_its_exit_code_is_its_state(
         silver.put()
         (cold.cut if cut else cold.join)("minio")
         once = OffloadProcess(cold, tmp_path, options=options, env=prefect_env())
-        assert once.process.wait(60) == code, once.tail()
+        assert once.process.wait(PATIENCE_S) == code, once.tail()
         assert server.states()[-1] == state
     assert_once(cold, clickhouse)
 
@@ -191,7 +192,9 @@ def test_the_flow_itself_runs_where_an_orchestrator_has_it(
     for state, cut in (("Failed", True), ("Completed", False)):
         silver.put(batches=2)
         (cold.cut if cut else cold.join)("minio")
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         assert done.stdout.split()[-1:] == [state], done.stdout + done.stderr
         assert server.states()[-1] == state
     assert_once(cold, clickhouse)
@@ -199,7 +202,7 @@ def test_the_flow_itself_runs_where_an_orchestrator_has_it(
 
 def test_without_prefect_it_is_said_what_to_install(cold: ColdTier, tmp_path: Path) -> None:
     offload = OffloadProcess(cold, tmp_path, options=("--orchestrator", "http://127.0.0.1:9/api"))
-    assert offload.process.wait(30) == 2
+    assert offload.process.wait(PATIENCE_S) == 2
     assert "pip install 'chaosp7[prefect]'" in offload.tail()
     assert "Traceback" not in offload.tail()
 
@@ -212,6 +215,6 @@ def test_the_server_ends_with_sigterm_and_leaves_no_process_behind(tmp_path: Pat
     ]
     assert listening == ["127.0.0.1"]
     server.signal(signal.SIGTERM)
-    assert server.process.wait(15) in {0, -signal.SIGTERM}, server.log.read_text()
-    assert not [child for child in children if child.is_running()]
+    assert server.process.wait(PATIENCE_S) in {0, -signal.SIGTERM}, server.log.read_text()
+    until(lambda: not any(child.is_running() for child in children))
     assert (server.data / "prefect.db").exists()

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from chaosp7.embedded.offload.watermarks import SqliteWatermarks, Watermarks, open_watermarks
-from tests.cold import ColdTier, OffloadProcess, free_port, until
+from tests.cold import ColdTier, OffloadProcess, free_port
 from tests.embedded.offload.lakehouse import Silver
 from tests.process import Process
+from tests.waiting import PATIENCE_S, until
 
 
 def _binaries() -> Path | None:
@@ -38,7 +39,7 @@ def postgres() -> Iterator[str]:
         if user:
             shutil.chown(folder, user)
         init = [str(binaries / "initdb"), "-D", str(data), "-U", "chaosp7", "-A", "trust"]
-        subprocess.run(init, check=True, capture_output=True, user=user, cwd="/", timeout=120)
+        subprocess.run(init, check=True, capture_output=True, user=user, cwd="/", timeout=PATIENCE_S)
         command = [
             str(binaries / "postgres"),
             "-D",
@@ -101,7 +102,7 @@ def test_an_offload_keeps_its_watermark_and_its_catalog_in_postgresql(
     for batches in (2, 1):
         silver.put(batches=batches)
         process = OffloadProcess(cold, tmp_path, options=options)
-        assert process.process.wait(120) == 0, process.tail()
+        assert process.process.wait(PATIENCE_S) == 0, process.tail()
     assert "now at {'silver_trades': 3, 'ohlcv': 3}" in process.tail()
     assert open_watermarks(postgres, tmp_path).get("silver_trades") == 3
     assert not (tmp_path / "offload" / "watermarks.db").exists()

@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -32,6 +32,7 @@ from tests.embedded.trades import (
     trades_in,
 )
 from tests.process import Process
+from tests.waiting import ANSWER_S, PATIENCE_S, until
 
 SEED = 20_260_202
 PROCESSOR_KILLS = 20
@@ -43,13 +44,6 @@ TIMEOUT_S = 0.5
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def until(true: Callable[[], bool], timeout_s: float = 30, said: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, f"timed out {said()}"
-        time.sleep(0.01)
 
 
 def spans_from(next_offsets: Mapping[tuple[str, int], int]) -> list[statements.Span]:
@@ -75,7 +69,7 @@ class SilverProcess(Process):
     def metric(self, name: str) -> float:
         """Return a counter; 0 while it doesn't answer."""
         try:
-            text = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5).text
+            text = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=ANSWER_S).text
         except requests.RequestException:
             return 0.0
         lines = (line for line in text.splitlines() if line.startswith(f"silver_processor_{name} "))
@@ -83,7 +77,7 @@ class SilverProcess(Process):
 
     def healthy(self) -> bool:
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5).ok
+            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=ANSWER_S).ok
         except requests.RequestException:
             return False
 
@@ -101,7 +95,7 @@ class Pipeline:
         """Put messages in front of the views."""
         if self._client is None:
             self._client = clickhouse_connect.get_client(
-                host="127.0.0.1", port=self.server.port, send_receive_timeout=10, query_retries=0
+                host="127.0.0.1", port=self.server.port, send_receive_timeout=ANSWER_S, query_retries=0
             )
         put(self._client, messages)
 
@@ -215,7 +209,9 @@ def test_every_row_is_in_silver_and_gold_once_over_any_kills(pipeline: Pipeline)
             waits += 1
             while processor.metric("batches_total") <= batches:
                 put_some()
-                assert time.monotonic() - began < 30, f"{context}: {processor.log.read_text()[-2000:]}"
+                assert time.monotonic() - began < PATIENCE_S, (
+                    f"{context}: {processor.log.read_text()[-2000:]}"
+                )
         timer = threading.Timer(random.uniform(0, 0.15), fault.begin)
         timer.start()
         while timer.is_alive():
@@ -325,4 +321,4 @@ def test_it_says_that_it_is_not_healthy_while_the_server_is_down_and_goes_on_aft
 def test_sigterm_ends_it_with_exit_code_0(pipeline: Pipeline) -> None:
     until(pipeline.processor.healthy)
     pipeline.processor.process.terminate()
-    assert pipeline.processor.process.wait(5) == 0
+    assert pipeline.processor.process.wait(PATIENCE_S) == 0
