@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
-from chaosp7.account.readers.raw_formats import EXCHANGES
+from chaosp7.account.readers.raw_formats import EXCHANGES, native_symbol
 from chaosp7.embedded.planted import PLANTED_ENV, allowed
 from chaosp7.platform.model import Part, Platform, Service, Tier, TierKind
 
@@ -93,6 +94,12 @@ def _feeds(platform: Platform) -> _Problems:
             yield ("feeds", exchange), "needs at least one symbol"
         if len(set(symbols)) < len(symbols):
             yield ("feeds", exchange), "names a symbol twice"
+        alike = defaultdict(set)
+        for symbol in symbols:
+            alike[native_symbol(exchange, symbol) or symbol].add(symbol)
+        for native, names in alike.items():
+            if len(names) > 1:
+                yield ("feeds", exchange), f"{' and '.join(sorted(names))} are one to the exchange: {native}"
 
 
 def _unknown_service(platform: Platform, name: str, where: Where) -> _Problems:

@@ -68,6 +68,27 @@ def test_a_table_of_candles_of_one_length_needs_no_column_for_it() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("exchange", "symbols", "told"),
+    [
+        ("kraken", ["BTC/USD", "ETH/USD", "BTC/USD"], ["names a symbol twice"]),
+        (
+            "kraken",
+            ["XBT/USD", "ETH/USD", "BTC/USD"],
+            ["BTC/USD and XBT/USD are one to the exchange: XBT/USD"],
+        ),
+        ("binance", ["A/BC", "AB/C"], ["A/BC and AB/C are one to the exchange: ABC"]),
+        ("coinbase", ["XBT/USD", "BTC/USD"], []),
+    ],
+)
+def test_two_symbols_that_messages_do_not_tell_apart_are_refused(
+    exchange: str, symbols: list[str], told: list[str]
+) -> None:
+    model = load("embedded")
+    model = msgspec.structs.replace(model, feeds={**model.feeds, exchange: symbols})
+    assert [words for _, words in inconsistencies(model)] == told
+
+
 def test_an_orchestrator_is_alone_and_has_an_offload_to_see() -> None:
     model = load("embedded-prefect")
     assert list(inconsistencies(model)) == []

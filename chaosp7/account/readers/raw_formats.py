@@ -13,7 +13,16 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["EXCHANGES", "INT64_MAX", "Fields", "UndecodableError", "canonical_symbol", "decoder", "natural"]
+__all__ = [
+    "EXCHANGES",
+    "INT64_MAX",
+    "Fields",
+    "UndecodableError",
+    "canonical_symbol",
+    "decoder",
+    "native_symbol",
+    "natural",
+]
 
 #: (native symbol, sequence, price_e8, quantity_e8, side, trade_time_ms)
 Fields = tuple[str, int, int, int, int, int]
@@ -180,12 +189,17 @@ def canonical_symbol(exchange: str, native: str, known: Iterable[str]) -> str:
     """
     symbols = list(known)
     for symbol in symbols:
-        base, _, quote = symbol.partition("/")
-        spellings = {
-            "binance": f"{base}{quote}",
-            "kraken": f"{'XBT' if base == 'BTC' else base}/{quote}",
-            "coinbase": f"{base}-{quote}",
-        }
-        if spellings.get(exchange) == native:
+        if native_symbol(exchange, symbol) == native:
             return symbol
     return f"{native} (not as {exchange} spells it)" if native in symbols else native
+
+
+def native_symbol(exchange: str, symbol: str) -> str | None:
+    """Return a canonical symbol as an exchange writes it; None: of that exchange nobody knows how."""
+    base, _, quote = symbol.partition("/")
+    spellings = {
+        "binance": f"{base}{quote}",
+        "kraken": f"{'XBT' if base == 'BTC' else base}/{quote}",
+        "coinbase": f"{base}-{quote}",
+    }
+    return spellings.get(exchange)
