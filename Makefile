@@ -29,7 +29,7 @@ test: check  ## style, types, and the tests against the real parts, but for the 
 	@$(BIN)/pytest -m "not alone and not soak" --numprocesses 3 --dist loadfile --durations 20
 	@$(BIN)/pytest -m "alone and not soak" --durations 20
 
-soak: install  ## the long tests: each planted bug, runs in containers and of the cold tier, Prefect
+soak: install  ## the long tests: each planted bug, runs that go wrong on purpose, in containers, of the cold tier, Prefect
 	@$(BIN)/chaosp7 provision
 	@$(BIN)/pytest -m "soak and not alone" --numprocesses 3 --dist loadfile --durations 20
 	@$(BIN)/pytest -m "soak and alone" --durations 20

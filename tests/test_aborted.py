@@ -13,6 +13,8 @@ from tests.chaos import ChaosRun, read_journal
 from tests.lite import EXCHANGE_LINK, HANDLER, Lite
 from tests.short import action, evidence_of, run_short, running, until_said, write_experiment
 
+pytestmark = pytest.mark.soak
+
 #: More than a test waits.
 LONG_S = 300
 #: What is left of a run after a safeguard is missed takes seconds, and on a busy machine some tens of them; the

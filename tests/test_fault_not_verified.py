@@ -10,6 +10,8 @@ from tests.lite import EXCHANGE_LINK, HANDLER, Lite
 from tests.short import action, evidence_of, run_short, write_experiment
 from tests.waiting import until
 
+pytestmark = pytest.mark.soak
+
 SLOW = action("latency", "slow_link", link=EXCHANGE_LINK, latency_ms=100, duration_s=1)
 
 SABOTAGED = {

@@ -15,6 +15,8 @@ from tests.lite import EXCHANGE_LINK, HANDLER, Lite
 from tests.short import action, evidence_of, run_short, until_said, write_experiment
 from tests.waiting import PATIENCE_S, until
 
+pytestmark = pytest.mark.soak
+
 IN_FORCE = "read back"
 
 LINK_FAULTS = {
