@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import yaml
@@ -28,7 +30,6 @@ from chaosp7.recorder.drain import DrainTimes
 from chaosp7.run import evidence as ev
 from chaosp7.run.plan import RunPlan
 from chaosp7.run.run import Run
-from tests.chaos import PLATFORM
 from tests.faulty.catalogue import BUGS, FEEDS, Bug, bugs_of
 from tests.faulty.hits import hits_of, sql
 from tests.faulty.judged import Result, judged
@@ -74,20 +75,21 @@ def _hooked(**actions: Callable[[], object]) -> Iterator[None]:
 
 def platform_file(group: str, folder: Path) -> Path:
     """Write the shipped platform with a group's bugs in it."""
-    content = yaml.safe_load(PLATFORM.read_text())
-    if group == "cold":
-        more = yaml.safe_load(PLATFORM.with_name("embedded-cold.yaml").read_text())
-        for key in ("services", "links", "tiers"):
-            content[key] |= more[f"{key}+"]
-    content["feeds"] = FEEDS
-    content["name"] = "faulty"
+    services: dict[str, dict[str, Any]] = defaultdict(dict)
     for bug in bugs_of(group):
         if bug.service:
-            content["services"][bug.service].setdefault("planted", []).append(bug.planted)
+            services[f"{bug.service}+"].setdefault("planted", []).append(bug.planted)
     if group == "tables":
-        content["services"]["exchange"]["planted"] = ["sends-empty-field=kraken ETH/USD"]
+        services["exchange+"]["planted"] = ["sends-empty-field=kraken ETH/USD"]
     if group == "handler" and _clock_can_be_turned():
-        content["services"]["feed-handler-binance"]["adjustable_clock"] = True
+        services["feed-handler-binance+"]["adjustable_clock"] = True
+    content = {
+        "extends": "embedded-cold" if group == "cold" else "embedded",
+        "name": "faulty",
+        "driver": "process",
+        "feeds": FEEDS,
+        "services+": dict(services),
+    }
     path = folder / "faulty.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
