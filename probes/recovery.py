@@ -21,7 +21,7 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def recovered_within(budget_s: float) -> bool:
-    """Return whether every tier was fresh again within a budget, its uncertainty included.
+    """Return whether every tier is known to have been fresh again within a budget.
 
     Before a fault there is nothing to recover from: that is True.
 

@@ -16,7 +16,8 @@ def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
         limit_s: seconds from the fault's verified start.
 
     Returns:
-        None if nobody can tell: it wasn't watched for long enough, or too rarely.
+        None if nobody can tell: it wasn't watched for long enough, or too rarely, so that the limit lies between
+        the moments when it was surely stale and surely fresh.
     """
     match report.outcome:
         case "not-measured":
@@ -25,7 +26,11 @@ def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
             return None if (report.last_stale_s or 0.0) <= limit_s else False
         case "never-stale":
             return True if report.uncertainty_s <= limit_s else None
-    return report.recovery_s is not None and report.recovery_s + report.uncertainty_s <= limit_s
+    if report.recovery_s is None:
+        return False
+    if report.recovery_s + report.uncertainty_s <= limit_s:
+        return True
+    return False if report.recovery_s - report.uncertainty_s > limit_s else None
 
 
 def unseen(evidence: Evidence) -> list[str]:

@@ -257,6 +257,10 @@ def _from_recovery(findings: Findings) -> _Reasons:
         elif report.outcome == "never-stale" and told is None:
             unseen = f"may have been stale unseen{after} until {report.uncertainty_s:.1f} s"
             yield Verdict.ERROR, f"{report.tier}: {unseen}: it was looked at too rarely"
-        elif report.recovery_s is not None and told is False:
-            took = f"{report.recovery_s:.2f} s ± {report.uncertainty_s:.2f}"
-            yield Verdict.DEVIATED, f"{report.tier} took {took} to be fresh again{after} (budget {limit:g} s)"
+        elif report.recovery_s is not None and not told:
+            took = f"took {report.recovery_s:.2f} s ± {report.uncertainty_s:.2f} to be fresh again{after}"
+            if told is None:
+                why = f"nobody can tell whether within {limit:g} s: it was looked at too rarely"
+                yield Verdict.ERROR, f"{report.tier}: {took}, {why}"
+            else:
+                yield Verdict.DEVIATED, f"{report.tier} {took} (budget {limit:g} s)"

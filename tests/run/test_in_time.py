@@ -37,7 +37,10 @@ def report(
     ("outcome", "recovery_s", "uncertainty_s", "last_stale_s", "told"),
     [
         ("recovered", 9.0, 1.0, 8.0, True),
-        ("recovered", 9.0, 1.1, 8.0, False),
+        ("recovered", 9.0, 1.1, 8.0, None),
+        ("recovered", 11.0, 1.0, 8.0, None),
+        ("recovered", 11.1, 1.0, 8.0, False),
+        ("recovered", 21.4, 10.8, 10.6, False),
         ("recovered", None, 0.1, 8.0, False),
         ("never-stale", None, 10.0, None, True),
         ("never-stale", None, 10.1, None, None),

@@ -107,7 +107,9 @@ ONE_THING_WRONG = {
     "a message was never acknowledged": (findings(source_loss={"unacknowledged": 1}), {}, Verdict.DEVIATED),
     "a message was missed at the source": (findings(source_loss={"missed_at_source": 1}), {}, Verdict.DEVIATED),
     "recovery took too long": (findings(recovery=recovery(recovery_s=10.5)), {}, Verdict.DEVIATED),
-    "recovery may have taken too long": (findings(recovery=recovery(recovery_s=9.99, uncertainty_s=0.02)), {}, Verdict.DEVIATED),
+    "recovery may have taken too long": (findings(recovery=recovery(recovery_s=9.99, uncertainty_s=0.02)), {}, Verdict.ERROR),
+    "recovery may have been in time": (findings(recovery=recovery(recovery_s=10.01, uncertainty_s=0.02)), {}, Verdict.ERROR),
+    "recovery surely took too long": (findings(recovery=recovery(recovery_s=10.03, uncertainty_s=0.02)), {}, Verdict.DEVIATED),
     "a tier never recovered": (findings(recovery=recovery(outcome="not-recovered", recovery_s=None, last_stale_s=10.5)), {}, Verdict.DEVIATED),
     "a tier wasn't watched for as long as it may take": (findings(recovery=recovery(outcome="not-recovered", recovery_s=None, last_stale_s=9.5)), {}, Verdict.ERROR),
     "steady state not met after": (GOOD, {"steady_states": {"before": {"steady_state_met": True}, "after": UNMET}}, Verdict.DEVIATED),
@@ -300,7 +302,15 @@ def test_losses_at_the_source_and_no_messages_are_told_in_words() -> None:
 
 def test_a_recovery_is_within_its_budget_up_to_the_very_end_of_its_uncertainty() -> None:
     assert judged(findings(recovery=recovery(recovery_s=9.5, uncertainty_s=0.5)))[0] is Verdict.PASSED
-    assert judged(findings(recovery=recovery(recovery_s=9.5, uncertainty_s=0.625)))[0] is Verdict.DEVIATED
+    assert judged(findings(recovery=recovery(recovery_s=9.5, uncertainty_s=0.625)))[0] is Verdict.ERROR
+    assert judged(findings(recovery=recovery(recovery_s=10.5, uncertainty_s=0.5)))[0] is Verdict.ERROR
+    assert judged(findings(recovery=recovery(recovery_s=10.625, uncertainty_s=0.5)))[0] is Verdict.DEVIATED
+
+
+def test_it_is_told_where_nobody_knows_whether_a_tier_was_fresh_again_in_time() -> None:
+    (reason,) = judged(findings(recovery=recovery(recovery_s=12.0, uncertainty_s=4.0)))[1]
+    told = "topic: took 12.00 s ± 4.00 to be fresh again, nobody can tell whether within 10 s"
+    assert reason == f"{told}: it was looked at too rarely"
 
 
 @pytest.mark.parametrize(
