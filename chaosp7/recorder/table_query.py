@@ -6,7 +6,7 @@ there at the look before (the cost must not grow with the table), and of those o
 visible already: what lies above the top, or in a hole. Min, max and the number of distinct sequences
 tell whether the rows follow on without a hole; only where they don't, a further query fetches the ranges.
 Rows won't do: one that came twice would make up for one that is missing.
-A hole that never fills (messages that the source lost) costs nothing: what came after it is known.
+A hole that never fills (messages that the source lost) costs a look-up: what came after it is known.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from chaosp7.account.feeds import Feed
 from chaosp7.platform.clickhouse import literal
 from chaosp7.platform.model import Tier, TierKind
-from chaosp7.recorder.heads import Known
+from chaosp7.recorder.heads import Holes, Known
 
 __all__ = ["Parts", "Row", "Watch", "islands", "news", "parse", "parse_parts", "parts"]
 
 #: Names of a table's parts, with the hash of what is in each.
 Parts = frozenset[tuple[str, str]]
 
-#: Holes of one feed that a query names one by one.
-_HOLES_MAX = 8
+#: Holes of one feed that a query names one by one; each makes its plan longer by a tenth.
+_HOLES_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,19 +193,31 @@ def _without(read: Mapping[str, Parts]) -> str:
 
 def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:
     # Rows that are known are most of those that a merge has put into a new part: one comparison is all that
-    # they cost. For the others a look-up costs a quarter of a chain of ORs.
+    # they cost. For the others a look-up costs a quarter of a chain of ORs, and so it does for holes.
     lowest = min(feed.holes[0][0] if feed.holes else max(feed.top + 1, 0) for feed in known)
-    names = ", ".join(literal(f"{feed.exchange} {feed.symbol}") for feed in feeds)
-    tops = ", ".join(str(max(feed.top, 0)) for feed in known)
-    above = f"sequence > transform(concat(exchange, ' ', symbol), [{names}], [{tops}], 0)"
-    holes = [_in_holes(*pair) for pair in zip(feeds, known, strict=True) if pair[1].holes]
-    return f"sequence >= {lowest} AND ({' OR '.join([above, *holes])})"
+    tops = _looked_up([(feed, max(one.top, 0)) for feed, one in zip(feeds, known, strict=True)], 0)
+    holes = [_few(feed.holes) for feed in known]
+    wanted = [f"sequence > {tops}"]
+    for layer in range(max(map(len, holes))):
+        there = [(feed, one[layer]) for feed, one in zip(feeds, holes, strict=True) if layer < len(one)]
+        # A feed without such a hole has one from 1 to 0.
+        first = _looked_up([(feed, hole[0]) for feed, hole in there], 1)
+        last = _looked_up([(feed, hole[1]) for feed, hole in there], 0)
+        wanted.append(f"sequence BETWEEN {first} AND {last}")
+    return f"sequence >= {lowest} AND ({' OR '.join(wanted)})"
 
 
-def _in_holes(feed: Feed, known: Known) -> str:
-    holes = known.holes
-    if len(holes) > _HOLES_MAX:
-        # Few and wide: what is known in between comes once more, which does no harm.
-        holes = ((holes[0][0], holes[-1][1]),)
-    ranges = " OR ".join(f"sequence BETWEEN {first} AND {last}" for first, last in holes)
-    return f"(exchange = {literal(feed.exchange)} AND symbol = {literal(feed.symbol)} AND ({ranges}))"
+def _few(holes: Holes) -> Holes:
+    # Few and wide: what is known in between comes once more, which does no harm.
+    return (
+        holes
+        if len(holes) <= _HOLES_MAX
+        else (*holes[: _HOLES_MAX - 1], (holes[_HOLES_MAX - 1][0], holes[-1][1]))
+    )
+
+
+def _looked_up(values: Sequence[tuple[Feed, int]], otherwise: int) -> str:
+    """Return the expression for the value that belongs to a row's feed."""
+    names = ", ".join(literal(f"{feed.exchange} {feed.symbol}") for feed, _ in values)
+    numbers = ", ".join(str(value) for _, value in values)
+    return f"transform(concat(exchange, ' ', symbol), [{names}], [{numbers}], {otherwise})"

@@ -16,7 +16,7 @@ def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
         limit_s: seconds from the fault's verified start.
 
     Returns:
-        None if nobody can tell: it wasn't watched for long enough, or too rarely, so that the limit lies between
+        None if nobody can tell: it wasn't watched for long enough, or so rarely that the limit lies between
         the moments when it was surely stale and surely fresh.
     """
     match report.outcome:

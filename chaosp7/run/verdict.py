@@ -243,24 +243,30 @@ def _from_recovery(findings: Findings) -> _Reasons:
         if findings.tiers:
             yield Verdict.ERROR, f"{tier}: recovery wasn't measured{after_which(fault)}"
     for report in findings.recovery:
-        after = after_which(findings.faults[report.fault])
-        told = in_time(report, limit)
-        if report.outcome == "not-recovered" and told is None:
-            # It may have been back in time: nobody watched for long enough to tell.
-            seen = f"last seen stale{after} after {report.last_stale_s or 0.0:.1f} s"
-            yield (
-                Verdict.ERROR,
-                f"{report.tier}: {seen}, then not watched for long enough (settle_s is too short)",
-            )
-        elif report.outcome == "not-recovered":
-            yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again{after} (budget {limit:g} s)"
-        elif report.outcome == "never-stale" and told is None:
-            unseen = f"may have been stale unseen{after} until {report.uncertainty_s:.1f} s"
-            yield Verdict.ERROR, f"{report.tier}: {unseen}: it was looked at too rarely"
-        elif report.recovery_s is not None and not told:
-            took = f"took {report.recovery_s:.2f} s ± {report.uncertainty_s:.2f} to be fresh again{after}"
-            if told is None:
-                why = f"nobody can tell whether within {limit:g} s: it was looked at too rarely"
-                yield Verdict.ERROR, f"{report.tier}: {took}, {why}"
-            else:
-                yield Verdict.DEVIATED, f"{report.tier} {took} (budget {limit:g} s)"
+        yield from _late(report, limit, after_which(findings.faults[report.fault]))
+
+
+def _late(report: RecoveryReport, limit: float, after: str) -> _Reasons:
+    """Yield what speaks against a tier's recovery; `after` names its fault where there are several."""
+    told = in_time(report, limit)
+    if told:
+        return
+    if report.outcome == "not-recovered" and told is None:
+        # It may have been back in time: nobody watched for long enough to tell.
+        seen = f"last seen stale{after} after {report.last_stale_s or 0.0:.1f} s"
+        yield (
+            Verdict.ERROR,
+            f"{report.tier}: {seen}, then not watched for long enough (settle_s is too short)",
+        )
+    elif report.outcome == "not-recovered":
+        yield Verdict.DEVIATED, f"{report.tier} didn't become fresh again{after} (budget {limit:g} s)"
+    elif report.outcome == "never-stale":
+        unseen = f"may have been stale unseen{after} until {report.uncertainty_s:.1f} s"
+        yield Verdict.ERROR, f"{report.tier}: {unseen}: it was looked at too rarely"
+    elif report.recovery_s is not None:
+        took = f"took {report.recovery_s:.2f} s ± {report.uncertainty_s:.2f} to be fresh again{after}"
+        if told is None:
+            why = f"nobody can tell whether within {limit:g} s: it was looked at too rarely"
+            yield Verdict.ERROR, f"{report.tier}: {took}, {why}"
+        else:
+            yield Verdict.DEVIATED, f"{report.tier} {took} (budget {limit:g} s)"

@@ -121,7 +121,7 @@ def test_what_comes_after_a_hole_that_never_fills_is_told_once(watched: Watched)
     assert watched.timelines["raw"].heads() == [110, 0]
 
 
-@pytest.mark.parametrize("holes", [3, 20])
+@pytest.mark.parametrize("holes", [2, 3, 4, 20])
 def test_holes_are_filled_in_any_order(watched: Watched, holes: int) -> None:
     watched.run(
         "INSERT INTO watch.kraken SELECT 'kraken', 'BTC/USD', number FROM numbers(1, 100) "
