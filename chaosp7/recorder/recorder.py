@@ -16,7 +16,9 @@ from chaosp7.errors import LedgerError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Platform, Tier, TierKind
 from chaosp7.recorder.attention import Attention
+from chaosp7.recorder.awaited import awaited_heads
 from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.recorder.heads import Holes
 from chaosp7.recorder.offload_watch import OffloadWatch
 from chaosp7.recorder.pace import Pace
 from chaosp7.recorder.source import Source
@@ -43,6 +45,9 @@ TABLES_REST, TOPIC_REST = 0.6, 0.2
 _TABLES_MARGIN = 0.3
 #: When it counts as late: a consumer that is told at once has to be connected before it can be stale.
 _TOPIC_MARGIN_S = 0.15
+#: What is missing at the topic for so long, while later messages are there, is lost at the source's side: a
+#: tier that waits for nothing else isn't late.
+_GIVEN_UP_S = 5.0
 #: How long a sampler may take to look closely; one that can't, since its tier is out, never does.
 _CLOSE_WITHIN_S = 2.0
 
@@ -78,6 +83,12 @@ class Recorder:
         self._attention = Attention(max(self.tolerances_ns.values()) / 1e9 + _LINGER_S, time.monotonic_ns)
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, source.first, now_ns) for name in platform.tiers}
+        kinds = {name: tier.kind for name, tier in platform.tiers.items()}
+        self._counted = {
+            n for n, kind in kinds.items() if kind in (TierKind.CANDLES, TierKind.ICEBERG_CANDLES)
+        }
+        topics = [self.timelines[name] for name, kind in kinds.items() if kind is TierKind.TOPIC]
+        self._topic = topics[0] if topics else None
         self._samplers: list[TopicSampler | TableSampler | IcebergSampler] = []
         in_clickhouse = (TierKind.TABLE, TierKind.CANDLES)
         tables = {name: tier for name, tier in platform.tiers.items() if tier.kind in in_clickhouse}
@@ -190,12 +201,25 @@ class Recorder:
         return self.source.age_ns(self.timelines[tier].heads(), now_ns)
 
     def _spare_s(self, tier: str) -> float:
-        """Return how long a tier stays fresh if nothing more comes, seconds."""
+        """Return how long a tier stays fresh if nothing more comes that it can still get, seconds."""
         try:
             self.source.poll()
         except LedgerError:
             return 0.0  # whoever asks for freshness hears of it
-        return (self.tolerances_ns[tier] - self._age_ns(tier, time.monotonic_ns())) / 1e9
+        now_ns = time.monotonic_ns()
+        known, counted = self.timelines[tier].known(), tier in self._counted
+        heads = awaited_heads(known, self._gone(now_ns), counted=counted)
+        return (self.tolerances_ns[tier] - self.source.age_ns(heads, now_ns)) / 1e9
+
+    def _gone(self, now_ns: int) -> list[Holes]:
+        """Return what of each feed the topic won't get any more: a source doesn't send again."""
+        if self._topic is None:
+            return [() for _ in self.source.feeds]
+        before_ns = now_ns - round(_GIVEN_UP_S * 1e9)
+        return [
+            tuple(hole for hole in known.holes if self.source.sent_ns(feed, hole[1]) < before_ns)
+            for feed, known in enumerate(self._topic.known())
+        ]
 
 
 def _pace(tier: Tier, within_ms: float) -> Pace:
