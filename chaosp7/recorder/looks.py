@@ -10,13 +10,15 @@ from typing import Final
 
 from chaosp7.errors import ReaderError
 from chaosp7.recorder.attention import Attention
+from chaosp7.recorder.share import Share
 
 __all__ = ["Looks"]
 
 _log = logging.getLogger("chaostoolkit")
 
-#: Share of the time that a look may take at most.
+#: Share of the time that looks may take at most, and how much they may be ahead of it, seconds: a slow look.
 _SHARE_MAX: Final = 0.5
+_BURST_S: Final = 1.0
 
 
 class Looks(threading.Thread, ABC):
@@ -68,23 +70,25 @@ class Looks(threading.Thread, ABC):
 
     def run(self) -> None:
         """Sample until `stop`."""
+        share = Share(_SHARE_MAX, _BURST_S, self._now_ns())
         while not self._ended.is_set():
             self._wake.clear()
             full = self._attention.full
             look_ns = self._now_ns()
-            share = _SHARE_MAX
+            due_s = 0.0
             try:
                 away_s = self._look(look_ns, full=full)
             except Exception as error:  # noqa: BLE001  # a thread that is gone would tell nobody
                 self._failed(look_ns, self._now_ns(), self._told(error))
-                away_s = None
-                share = 1.0  # it kept no server busy, and how long it took is no reason to look away
+                away_s = None  # it kept no server busy, and how long it took is no reason to look away
+            else:
+                due_s = share.spend(look_ns, self._now_ns())
             if away_s is None:
                 self._attention.call()
             (self.at_full.set if full else self.at_full.clear)()
             spent_s = (self._now_ns() - look_ns) / 1e9
             wanted_s = self._full_s if away_s is None or self._attention.full else away_s
-            self._wake.wait(max(wanted_s, spent_s / share) - spent_s)
+            self._wake.wait(max(wanted_s - spent_s, due_s))
         self._close()
 
     def _told(self, error: Exception) -> str:
