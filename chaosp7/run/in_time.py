@@ -25,7 +25,9 @@ def in_time(report: RecoveryReport, limit_s: float) -> bool | None:
         case "not-recovered":
             return None if (report.last_stale_s or 0.0) <= limit_s else False
         case "never-stale":
-            return True if report.uncertainty_s <= limit_s else None
+            # Unseen it may have been stale, but neither for longer than the limit nor for long.
+            briefly = report.unproven_s <= limit_s and not unproven_for_long(report)
+            return True if report.uncertainty_s <= limit_s or briefly else None
     if report.recovery_s is None:
         return False
     if report.recovery_s + report.uncertainty_s <= limit_s:

@@ -125,7 +125,7 @@ def test_a_recovery_counts_with_its_uncertainty() -> None:
     ("changed", "budget_s"),
     [
         ({"outcome": "not-recovered", "recovery_s": None, "last_stale_s": 4.0}, 5),
-        ({"outcome": "never-stale", "recovery_s": None, "uncertainty_s": 6.0}, 5),
+        ({"outcome": "never-stale", "recovery_s": None, "uncertainty_s": 6.0, "unproven_s": 6.0}, 5),
         ({"outcome": "not-measured", "recovery_s": None}, 5),
     ],
 )

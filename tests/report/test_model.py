@@ -50,7 +50,13 @@ def test_a_good_run_is_passed_and_told_in_numbers(tmp_path: Path) -> None:
 def test_a_tier_that_may_have_been_stale_unseen_was_not_never_stale(tmp_path: Path) -> None:
     for uncertainty_s, told in ((10.0, "No tier ever went stale."), (27.3, "Nobody can tell how long")):
         recovery = [
-            msgspec.structs.replace(one, outcome="never-stale", recovery_s=None, uncertainty_s=uncertainty_s)
+            msgspec.structs.replace(
+                one,
+                outcome="never-stale",
+                recovery_s=None,
+                uncertainty_s=uncertainty_s,
+                unproven_s=uncertainty_s,
+            )
             for one in evidence().recovery
         ]
         shown = page([read_run(save(tmp_path / f"{uncertainty_s}", changed(recovery=recovery)))])

@@ -57,14 +57,25 @@ def test_a_limit_of_ten_seconds(
     last_stale_s: float | None,
     told: bool | None,
 ) -> None:
-    assert in_time(report(outcome, recovery_s, uncertainty_s, last_stale_s), 10.0) is told
+    unproven_s = uncertainty_s
+    assert in_time(report(outcome, recovery_s, uncertainty_s, last_stale_s, unproven_s), 10.0) is told
+
+
+@pytest.mark.parametrize(
+    ("unproven_s", "limit_s", "told"),
+    [(0.5, 10.0, True), (0.501, 10.0, None), (0.5, 0.5, True), (0.5, 0.499, None), (0.0, 0.0, True)],
+)
+def test_a_tier_never_seen_stale_may_be_unproven_for_its_tolerance_and_the_limit(
+    unproven_s: float, limit_s: float, told: bool | None
+) -> None:
+    assert in_time(report("never-stale", None, 25.0, unproven_s=unproven_s), limit_s) is told
 
 
 def test_unseen_are_the_tiers_that_may_have_been_stale_for_longer_than_the_budget() -> None:
     reports = [
-        report("never-stale", None, 10.0),
-        report("never-stale", None, 10.1),
-        report("never-stale", None, 10.2),
+        report("never-stale", None, 10.0, unproven_s=9.0),
+        report("never-stale", None, 10.1, unproven_s=9.0),
+        report("never-stale", None, 10.2, unproven_s=9.0),
         report("recovered", 9.0, 1.0, 8.0),
         report("not-recovered", None, 0.1, None),
         report("not-measured", None, 0.0),

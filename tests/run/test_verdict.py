@@ -228,10 +228,10 @@ def test_a_journal_without_steady_states_or_steps_is_judged_by_the_rest() -> Non
 
 
 def test_a_tier_that_may_have_been_stale_unseen_for_longer_than_its_budget_is_an_error() -> None:
-    unseen = recovery(outcome="never-stale", recovery_s=None, uncertainty_s=10.1)
+    unseen = recovery(outcome="never-stale", recovery_s=None, uncertainty_s=10.1, unproven_s=9.0)
     reason = "topic: may have been stale unseen until 10.1 s: it was looked at too rarely"
     assert judged(findings(recovery=unseen)) == (Verdict.ERROR, (reason,))
-    seen = recovery(outcome="never-stale", recovery_s=None, uncertainty_s=10.0)
+    seen = recovery(outcome="never-stale", recovery_s=None, uncertainty_s=10.0, unproven_s=9.0)
     assert judged(findings(recovery=seen)) == (Verdict.PASSED, ())
     unmeasured = recovery(outcome="not-measured", recovery_s=None)
     assert judged(findings(recovery=unmeasured))[1] == ("topic: recovery wasn't measured",)
