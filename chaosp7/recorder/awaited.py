@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chaosp7.recorder.heads import Holes, Known
 
-__all__ = ["awaited_heads"]
+__all__ = ["awaited_heads", "gone_holes"]
+
+
+def gone_holes(
+    topic: Sequence[Known], last: Sequence[int], sent_ns: Callable[[int, int], int], before_ns: int
+) -> list[Holes]:
+    """Return by feed what isn't at the topic and was sent before a moment: a source doesn't send again.
+
+    Args:
+        topic: what is visible of each feed at the topic.
+        last: the last sequence sent of each feed; what has a higher number was never sent, and tells nothing.
+        sent_ns: tells when a feed's sequence was sent.
+        before_ns: the moment.
+    """
+    return [
+        tuple(hole for hole in known.holes if hole[1] <= last[feed] and sent_ns(feed, hole[1]) < before_ns)
+        for feed, known in enumerate(topic)
+    ]
 
 
 def awaited_heads(known: Sequence[Known], gone: Sequence[Holes], *, counted: bool) -> list[int]:

@@ -16,7 +16,7 @@ from chaosp7.errors import LedgerError
 from chaosp7.platform.clickhouse import ClickHouse
 from chaosp7.platform.model import Platform, Tier, TierKind
 from chaosp7.recorder.attention import Attention
-from chaosp7.recorder.awaited import awaited_heads
+from chaosp7.recorder.awaited import awaited_heads, gone_holes
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.heads import Holes
 from chaosp7.recorder.offload_watch import OffloadWatch
@@ -215,11 +215,9 @@ class Recorder:
         """Return what of each feed the topic won't get any more: a source doesn't send again."""
         if self._topic is None:
             return [() for _ in self.source.feeds]
-        before_ns = now_ns - round(_GIVEN_UP_S * 1e9)
-        return [
-            tuple(hole for hole in known.holes if self.source.sent_ns(feed, hole[1]) < before_ns)
-            for feed, known in enumerate(self._topic.known())
-        ]
+        return gone_holes(
+            self._topic.known(), self.source.last(), self.source.sent_ns, now_ns - round(_GIVEN_UP_S * 1e9)
+        )
 
 
 def _pace(tier: Tier, within_ms: float) -> Pace:

@@ -1,10 +1,10 @@
-"""Nobody waits for what never reached the topic, and for everything else everybody does."""
+"""Nobody waits for what never reached the topic, but for all else."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosp7.recorder.awaited import awaited_heads
+from chaosp7.recorder.awaited import awaited_heads, gone_holes
 from chaosp7.recorder.heads import Heads, Holes, Known
 
 LAST = 30
@@ -71,3 +71,15 @@ def test_up_to_the_head_everything_is_there_that_can_still_come(
     count = Known(len(shown), ())
     (head,) = awaited_heads([count], [gone], counted=True)
     assert len(set(range(1, head + 1)) - lost) == len(shown)
+
+
+def test_gone_is_what_the_topic_lacks_and_was_sent_long_ago() -> None:
+    def sent_ns(feed: int, sequence: int) -> int:
+        assert (feed, sequence) in {(0, 5), (0, 9), (1, 5)}, "of nothing else there is a time"
+        return 10 * sequence + feed
+
+    topic = [Known(20, ((3, 5), (9, 9))), Known(8, ((4, 5),)), Known(1 << 60, ((7, (1 << 60) - 1),))]
+    gone = gone_holes(topic, [20, 8, 9], sent_ns, 51)
+    assert gone == [((3, 5),), (), ()]
+    assert gone_holes(topic, [20, 8, 9], sent_ns, 91) == [((3, 5), (9, 9)), ((4, 5),), ()]
+    assert gone_holes(topic, [20, 8, 9], sent_ns, 90)[0] == ((3, 5),)
