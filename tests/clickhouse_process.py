@@ -10,7 +10,7 @@ import requests
 
 from chaosp7.platform.clickhouse import ClickHouse
 from tests.process import Process
-from tests.waiting import ANSWER_S, PATIENCE_S, until
+from tests.waiting import ANSWER_S, PATIENCE_S, answers, until
 
 __all__ = ["ClickHouseProcess"]
 
@@ -50,14 +50,8 @@ class ClickHouseProcess(Process):
     def start(self) -> None:
         """Start it and wait until it answers."""
         super().start()
-        until(lambda: self._answers() or self.process.poll() is not None, said=self._tail)
+        until(lambda: answers(f"{self.url}/ping") or self.process.poll() is not None, said=self._tail)
         assert self.process.poll() is None, self._tail()
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/ping", timeout=ANSWER_S).ok
-        except requests.RequestException:
-            return False
 
     def _tail(self) -> str:
         return self.log.read_text()[-3000:]

@@ -16,7 +16,7 @@ from pyiceberg.table import Table
 from chaosp7.embedded import lake, provision
 from chaosp7.embedded.offload.catalog import open_catalog
 from tests.process import Process
-from tests.waiting import ANSWER_S, until
+from tests.waiting import ANSWER_S, answers, until
 
 __all__ = ["ColdTier", "OffloadProcess", "free_port"]
 
@@ -105,7 +105,7 @@ class ColdTier:
             [str(parts.toxiproxy), "-host", "127.0.0.1", "-port", str(toxiproxy)], folder / "toxiproxy.log"
         )
         self._proxies = {name: free_port() for name in self.ports}
-        until(lambda: self._up(f"{self._control}/version"))
+        until(lambda: answers(f"{self._control}/version", _AGENT))
         for name, port in self._proxies.items():
             upstream = f"127.0.0.1:{self.ports[name]}"
             self._ask(
@@ -125,7 +125,7 @@ class ColdTier:
         return f"127.0.0.1:{self._proxies[name]}"
 
     def until_up(self, name: str) -> None:
-        until(lambda: self._up(f"http://{self.direct(name)}/healthz"))
+        until(lambda: answers(f"http://{self.direct(name)}/healthz", _AGENT))
 
     def cut(self, name: str) -> None:
         self._ask("POST", f"/proxies/{name}", {"enabled": False})
@@ -172,12 +172,6 @@ class ColdTier:
     def close(self) -> None:
         for process in (self.catalog, self.minio, self._toxiproxy):
             process.close()
-
-    def _up(self, url: str) -> bool:
-        try:
-            return requests.get(url, timeout=ANSWER_S, headers=_AGENT).ok
-        except requests.RequestException:
-            return False
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         answer = requests.request(method, self._control + path, json=body, timeout=ANSWER_S, headers=_AGENT)

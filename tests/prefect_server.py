@@ -12,7 +12,7 @@ import requests
 from tests.cached_packages import locked_versions, made_once
 from tests.cold import free_port
 from tests.process import Process
-from tests.waiting import ANSWER_S, until
+from tests.waiting import ANSWER_S, answers, until
 
 __all__ = ["VERSION", "PrefectServer", "prefect_env"]
 
@@ -53,10 +53,7 @@ class PrefectServer(Process):
 
     def healthy(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
-        try:
-            return requests.get(f"{self.api}/health", timeout=ANSWER_S).ok
-        except requests.RequestException:
-            return False
+        return answers(f"{self.api}/health")
 
     def runs(self) -> list[dict[str, Any]]:
         """Return all runs, the first to be registered first."""

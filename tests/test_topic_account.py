@@ -25,7 +25,7 @@ from chaosp7.account.sent import RunRecords, expected
 from chaosp7.embedded import topics
 from chaosp7.errors import MeasurementError
 from chaosp7.run.load import Load
-from tests.waiting import ANSWER_S, PATIENCE_S, until
+from tests.waiting import ANSWER_S, PATIENCE_S, answers, until
 
 EXCHANGES = {"binance": "BTC/USDT,ETH/USDT", "kraken": "BTC/USD,ETH/USD", "coinbase": "BTC/USD,ETH/USD"}
 MESSAGES = 1500
@@ -38,10 +38,7 @@ def free_port() -> int:
 
 
 def healthy(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=ANSWER_S).ok
-    except requests.RequestException:
-        return False
+    return answers(f"http://127.0.0.1:{port}/healthz")
 
 
 class Road:

@@ -6,10 +6,12 @@ That something comes soon is another matter: where that is a test's point, it sa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-__all__ = ["ANSWER_S", "PATIENCE_S", "RUN_S", "until"]
+import requests
+
+__all__ = ["ANSWER_S", "PATIENCE_S", "RUN_S", "answers", "until"]
 
 #: How long a test waits for what must come, seconds: a machine that is three times slower must not make it fail;
 #: only what hangs takes so long.
@@ -28,3 +30,11 @@ def until(
     while not true():
         assert time.monotonic() < deadline, f"timed out {said()}"
         time.sleep(0.01)
+
+
+def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
+    """Tell whether a server is there and says that all is well."""
+    try:
+        return requests.get(url, timeout=ANSWER_S, headers=headers).ok
+    except requests.RequestException:
+        return False

@@ -193,12 +193,9 @@ class Recorder:
         self.source.poll()
         now_ns = time.monotonic_ns()
         return {
-            name: None if timeline.last_error() else self._age_ns(name, now_ns)
+            name: None if timeline.last_error() else self.source.age_ns(timeline.heads(), now_ns)
             for name, timeline in self.timelines.items()
         }
-
-    def _age_ns(self, tier: str, now_ns: int) -> int:
-        return self.source.age_ns(self.timelines[tier].heads(), now_ns)
 
     def _spare_s(self, tier: str) -> float:
         """Return how long a tier stays fresh if nothing more comes that it can still get, seconds."""

@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 
 from chaosp7.embedded import topics
 from chaosp7.embedded.clickhouse.schema import EXCHANGES
-from tests.waiting import ANSWER_S, PATIENCE_S, until
+from tests.waiting import ANSWER_S, PATIENCE_S, answers, until
 
 STOPS = 4
 
@@ -25,16 +25,9 @@ def start(folder: Path, port: int, bootstrap: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [*command, "--http-port", str(port), "--kafka", bootstrap], stdout=log, stderr=log
         )
-    until(lambda: answers(port) or process.poll() is not None)
+    until(lambda: answers(f"http://127.0.0.1:{port}/ping") or process.poll() is not None)
     assert process.poll() is None
     return process
-
-
-def answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/ping", timeout=ANSWER_S).ok
-    except requests.RequestException:
-        return False
 
 
 def raw_rows(port: int) -> list[int]:

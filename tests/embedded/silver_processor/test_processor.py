@@ -32,7 +32,7 @@ from tests.embedded.trades import (
     trades_in,
 )
 from tests.process import Process
-from tests.waiting import ANSWER_S, PATIENCE_S, until
+from tests.waiting import ANSWER_S, PATIENCE_S, answers, until
 
 SEED = 20_260_202
 PROCESSOR_KILLS = 20
@@ -76,10 +76,7 @@ class SilverProcess(Process):
         return float(next(lines, "0").split()[-1])
 
     def healthy(self) -> bool:
-        try:
-            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=ANSWER_S).ok
-        except requests.RequestException:
-            return False
+        return answers(f"http://127.0.0.1:{self.port}/healthz")
 
 
 class Pipeline:
