@@ -164,6 +164,24 @@ class Scripted:
         self._withheld[tier] = now_ns + round(for_s * 1e9)
         return now_ns
 
+    def rest(self, for_s: float, at_most_s: float = 10.0) -> None:
+        """Wait until no tier was late for so long: a busy machine may take a while over what was withheld.
+
+        Args:
+            for_s: how long all must have been in time, seconds.
+            at_most_s: how long to wait for that: a machine may be too slow for it.
+        """
+        limit_s = time.monotonic() + at_most_s
+        since_s = time.monotonic()
+        while (now_s := time.monotonic()) < min(since_s + for_s, limit_s):
+            if any(
+                now_s - noted[-1][0] / 1e9 > TOLERANCE_MS[tier] / 1e3
+                for tier, noted in self._arrivals.items()
+                if noted
+            ):
+                since_s = now_s
+            time.sleep(0.01)
+
     def measured(self, tier: str, fault_ns: int, end_ns: int) -> Measured:
         """Compare what the recorder saw of a tier with the truth; when all has stopped."""
         sends, start_ns = self.recorder.source.sends, self.recorder.source.start_ns

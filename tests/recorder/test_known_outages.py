@@ -25,7 +25,8 @@ def outages(
 
     def outage(name: str, lengths_s: dict[str, float]) -> None:
         begun = {tier: scripted.withhold(tier, length_s) for tier, length_s in lengths_s.items()}
-        time.sleep(max(lengths_s.values()) + REST_S)
+        time.sleep(max(lengths_s.values()))
+        scripted.rest(REST_S)
         fault_ns, end_ns = min(begun.values()), time.monotonic_ns()
         windows.extend((name, tier, begun.get(tier, fault_ns), end_ns) for tier in TOLERANCE_MS)
 
@@ -37,7 +38,8 @@ def outages(
     silver_ns = scripted.withhold("silver", 2.0)
     time.sleep(1)
     gold_ns = scripted.withhold("gold", 2.0)
-    time.sleep(2 + REST_S)
+    time.sleep(2)
+    scripted.rest(REST_S)
     windows += [
         ("overlap", "silver", silver_ns, time.monotonic_ns()),
         ("overlap", "gold", gold_ns, time.monotonic_ns()),

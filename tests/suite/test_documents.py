@@ -45,9 +45,10 @@ def test_exit_code_journal_evidence_and_all_documents_of_a_run_agree(
     (run,) = suite["runs"]
     folder = tmp_path / "reports" / run["folder"]
     evidence = ev.read(folder / "evidence.json")
-    # How fast it recovers depends on the machine; that all of it was measured doesn't.
+    # How fast it recovers depends on the machine, and whether one can tell that it was fast enough; that all
+    # was accounted for doesn't.
     verdict = evidence.verdict
-    assert verdict in {"passed", "deviated"}, done.stderr
+    assert verdict in {"passed", "deviated", "error"}, done.stderr
     journal = json.loads((folder / "journal.json").read_text())
     assert (journal["x-chaosp7"]["verdict"], run["verdict"], suite["verdict"]) == (verdict,) * 3
     assert done.returncode == suite["exit_code"] == EXIT_CODES[verdict]
@@ -64,10 +65,11 @@ def test_exit_code_journal_evidence_and_all_documents_of_a_run_agree(
     assert told["runs"][0]["evidence"] == msgspec.to_builtins(evidence)
 
     root = ET.fromstring((tmp_path / "junit.xml").read_text())  # noqa: S314 - ours
-    failures = int(verdict != "passed")
-    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["1", str(failures), "0"]
+    counts = {"failure": int(verdict == "deviated"), "error": int(verdict == "error")}
+    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["1", *map(str, counts.values())]
     (case,) = root.iter("testcase")
-    assert (case.get("name"), len(case.findall("failure"))) == (evidence.run_id, failures)
+    assert case.get("name") == evidence.run_id
+    assert {kind: len(case.findall(kind)) for kind in counts} == counts
     sentence = case.findtext("system-out")
     assert sentence
     assert f"{sent:,}" in sentence
