@@ -22,6 +22,8 @@ __all__ = [
     "chaos_run",
     "command",
     "environment",
+    "settling_long",
+    "unhurried",
 ]
 
 #: In front of a command: a shell that runs the tests in the background has its children ignore Ctrl-C.
@@ -70,6 +72,27 @@ def environment(folder: Path, **env: str) -> dict[str, str]:
     """Return the environment in which nothing outside the folder is touched."""
     own = {"CHAOSP7_STATE_DIR": str(folder / "state"), "CHAOSP7_PLATFORM": str(PLATFORM)}
     return {**os.environ, **own, **env}
+
+
+def unhurried(folder: Path) -> Path:
+    """Write the shipped platform with tiers that may be 10 s late, for tests that aren't about how fast it is.
+
+    On a machine half as fast its tables are older than they may be all the time, and no steady state is met.
+    """
+    tiers = {f"{tier}+": {"fresh_within_ms": 10_000} for tier in ("topic", "raw", "bronze", "silver", "gold")}
+    path = folder / "unhurried.yaml"
+    path.write_text(json.dumps({"extends": str(PLATFORM), "name": "embedded", "tiers+": tiers}))
+    return path
+
+
+def settling_long(experiment: Path, folder: Path) -> Path:
+    """Write an experiment whose load goes on for 30 s after the method, so that a slow machine recovers in it."""
+    content = json.loads(experiment.read_text())
+    (evidence,) = content["controls"]
+    evidence["provider"]["arguments"]["settle_s"] = 30
+    path = folder / experiment.name
+    path.write_text(json.dumps(content))
+    return path
 
 
 def chaos_run(experiment: Path, folder: Path, **env: str) -> ChaosRun:

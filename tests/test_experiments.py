@@ -21,6 +21,8 @@ from tests.chaos import (
     command,
     environment,
     read_journal,
+    settling_long,
+    unhurried,
 )
 from tests.waiting import PATIENCE_S, until
 
@@ -62,7 +64,8 @@ def test_the_baseline_finds_every_message_in_every_tier(tmp_path: Path) -> None:
 
 
 def test_a_broker_killed_under_load_is_verified_measured_and_accounted_for(tmp_path: Path) -> None:
-    run = chaos_run(RESTART, tmp_path, CHAOSP7_DURATION_S="20", CHAOSP7_RATE_PER_S="250")
+    experiment = settling_long(RESTART, tmp_path)
+    run = chaos_run(experiment, tmp_path, CHAOSP7_DURATION_S="20", CHAOSP7_RATE_PER_S="250")
     assert (run.verdict == "passed") == (run.code == 0), run.output
     evidence = evidence_of(run, tmp_path)
     assert_every_message_is_everywhere(evidence, run.output)
@@ -107,7 +110,8 @@ def test_a_crash_of_one_exchange_s_handler_is_told_from_the_others(tmp_path: Pat
         assert budget in text
         text = text.replace(budget, budget.replace("5", "60"))
     experiment.write_text(text)
-    run = chaos_run(experiment, tmp_path, CHAOSP7_DURATION_S="25", CHAOSP7_RATE_PER_S="250")
+    load = {"CHAOSP7_DURATION_S": "25", "CHAOSP7_RATE_PER_S": "250"}
+    run = chaos_run(experiment, tmp_path, CHAOSP7_PLATFORM=str(unhurried(tmp_path)), **load)
     assert run.verdict == "deviated", run.output
     assert run.journal["x-chaosp7"]["reasons"] == [
         "steady state after the method: binance-is-unaffected: got False"
