@@ -81,7 +81,7 @@ def unhurried(folder: Path) -> Path:
     """
     tiers = {f"{tier}+": {"fresh_within_ms": 10_000} for tier in ("topic", "raw", "bronze", "silver", "gold")}
     path = folder / "unhurried.yaml"
-    path.write_text(json.dumps({"extends": str(PLATFORM), "name": "embedded", "tiers+": tiers}))
+    path.write_text(json.dumps({"extends": "embedded", "name": "embedded", "tiers+": tiers}))
     return path
 
 

@@ -11,7 +11,7 @@ from chaosp7.embedded import provision
 from chaosp7.platform.drivers import open_driver
 from chaosp7.run import evidence as ev
 from chaosp7.safety.heal import ledger_of
-from tests.chaos import HEARS_CTRL_C
+from tests.chaos import HEARS_CTRL_C, unhurried
 from tests.examples.outsider import Outsider
 from tests.examples.test_wheel import EXAMPLE
 from tests.waiting import RUN_S
@@ -43,6 +43,7 @@ def session(outsider: Outsider, parts: provision.Parts, tmp_path_factory: pytest
     shutil.copy(HERE / "interrupted.py", example / "tests" / "test_zz_interrupted.py")
     done = outsider.run(
         *("-m", "pytest", "-p", "planting", "-p", "no:cacheprovider", "--durations=0"),
+        *("-o", f"chaosp7_platform={unhurried(folder)}"),
         before=HEARS_CTRL_C,
         cwd=example,
         timeout_s=RUN_S,
