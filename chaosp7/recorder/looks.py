@@ -18,7 +18,7 @@ _log = logging.getLogger("chaostoolkit")
 
 #: Share of the time that looks may take at most, and how much they may be ahead of it, seconds: a slow look.
 _SHARE_MAX: Final = 0.5
-_BURST_S: Final = 1.0
+_BURST_S: Final = 3.0
 
 
 class Looks(threading.Thread, ABC):

@@ -6,7 +6,7 @@ there at the look before (the cost must not grow with the table), and of those o
 visible already: what lies above the top, or in a hole. Min, max and the number of distinct sequences
 tell whether the rows follow on without a hole; only where they don't, a further query fetches the ranges.
 Rows won't do: one that came twice would make up for one that is missing.
-A hole that never fills (messages that the source lost) costs a look-up: what came after it is known.
+A hole that never fills (messages that the source lost) costs a few comparisons: what came after it is known.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ Parts = frozenset[tuple[str, str]]
 
 #: Holes of one feed that a query names one by one; each makes its plan longer by a tenth.
 _HOLES_MAX = 3
+
+#: Ranges that hold the holes of all feeds: what is in none of them is known without asking for its feed.
+_SPANS_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +195,10 @@ def _without(read: Mapping[str, Parts]) -> str:
 
 
 def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:
-    # Rows that are known are most of those that a merge has put into a new part: one comparison is all that
-    # they cost. For the others a look-up costs a quarter of a chain of ORs, and so it does for holes.
-    lowest = min(feed.holes[0][0] if feed.holes else max(feed.top + 1, 0) for feed in known)
+    # Rows that are known are most of those that a merge has put into a new part: comparing one with a few
+    # numbers is all that it costs. For the others a look-up costs a quarter of a chain of ORs.
+    near = [f"sequence > {min(max(feed.top, 0) for feed in known)}"]
+    near += [f"sequence BETWEEN {first} AND {last}" for first, last in _spans(known)]
     tops = _looked_up([(feed, max(one.top, 0)) for feed, one in zip(feeds, known, strict=True)], 0)
     holes = [_few(feed.holes) for feed in known]
     wanted = [f"sequence > {tops}"]
@@ -204,7 +208,21 @@ def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:
         first = _looked_up([(feed, hole[0]) for feed, hole in there], 1)
         last = _looked_up([(feed, hole[1]) for feed, hole in there], 0)
         wanted.append(f"sequence BETWEEN {first} AND {last}")
-    return f"sequence >= {lowest} AND ({' OR '.join(wanted)})"
+    return f"({' OR '.join(near)}) AND ({' OR '.join(wanted)})"
+
+
+def _spans(known: Sequence[Known]) -> list[tuple[int, int]]:
+    """Return a few ranges of sequences that take in every hole of every feed."""
+    spans: list[tuple[int, int]] = []
+    for first, last in sorted(hole for feed in known for hole in _few(feed.holes)):
+        if spans and first <= spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
+        else:
+            spans.append((first, last))
+    while len(spans) > _SPANS_MAX:
+        at = min(range(len(spans) - 1), key=lambda i: spans[i + 1][0] - spans[i][1])
+        spans[at : at + 2] = [(spans[at][0], spans[at + 1][1])]
+    return spans
 
 
 def _few(holes: Holes) -> Holes:

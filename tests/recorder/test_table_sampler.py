@@ -136,6 +136,20 @@ def test_holes_are_filled_in_any_order(watched: Watched, holes: int) -> None:
     watched.until_heads("raw", [100, 100])
 
 
+def test_holes_of_two_feeds_far_apart_are_filled_one_by_one(watched: Watched) -> None:
+    holes = {"binance": [300, 900, 5000], "kraken": [10, 2000, 7000]}
+    tops = {"binance": 6000, "kraken": 9000}
+    for exchange, first in zip(tops, FIRST, strict=True):
+        starts = [first, *(hole + 1 for hole in holes[exchange])]
+        for start, end in zip(starts, [*(hole - 1 for hole in holes[exchange]), tops[exchange]], strict=True):
+            watched.insert(exchange, start, end)
+    watched.until(lambda: [len(known.holes) for known in watched.timelines["raw"].known()] == [3, 3])
+    for exchange in ("kraken", "binance"):
+        for hole in reversed(holes[exchange]):
+            watched.insert(exchange, hole, hole)
+    watched.until_heads("raw", [6000, 9000])
+
+
 def test_rows_that_were_there_twice_count_once(watched: Watched) -> None:
     watched.insert("kraken", 1, 5)
     watched.insert("kraken", 4, 9)
