@@ -6,8 +6,12 @@
 ``bypass``            the client holds a connection to the server past the proxy
 ``dead-already``      the service has no process when it is to be killed
 ``not-stopped``       the SIGSTOP is never sent
+``sigterm-in-a-line`` a SIGTERM comes while a line of the log is written, as the tiers come to rest
 """
 
+import logging
+import os
+import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +28,16 @@ from tests.lite import EXCHANGE_LINK, HANDLER
 __all__ = ["before_method_control"]
 
 _kept: list[socket.socket] = []
+
+
+class _Sigterm(logging.StreamHandler[Any]):
+    """Writes each line, with a SIGTERM in the midst of one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        if "draining" in line:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return line
 
 
 def before_method_control(context: Mapping[str, Any], kind: str) -> None:
@@ -55,5 +69,7 @@ def before_method_control(context: Mapping[str, Any], kind: str) -> None:
         current_run().driver.signal_service(HANDLER)
     elif kind == "not-stopped":
         ProcessDriver.pause = lambda *_: None  # type: ignore[method-assign]
+    elif kind == "sigterm-in-a-line":
+        logging.getLogger("chaostoolkit").addHandler(_Sigterm())
     else:
         raise ValueError(kind)

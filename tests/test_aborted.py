@@ -109,6 +109,22 @@ def test_a_sigterm_while_the_tiers_come_to_rest_interrupts_the_run(embedded: Lit
     assert "Traceback" not in run.output
 
 
+def test_a_sigterm_while_a_line_is_logged_interrupts_the_run(embedded: Lite, tmp_path: Path) -> None:
+    experiment = write_experiment(tmp_path, [], sabotage="sigterm-in-a-line")
+    run = run_short(experiment, embedded.state, limit_s=ENDS_WITHIN_S)
+    assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), run.output
+    assert "Traceback" not in run.output
+
+
+def test_a_sigterm_beside_a_fault_in_the_background_ends_that_too(embedded: Lite, tmp_path: Path) -> None:
+    method = [HOLE | {"background": True}, NEXT | PAUSE]
+    run = interrupted_by_sigterm(write_experiment(tmp_path, method), embedded.state, "Pausing after")
+    hole, _ = evidence_of(run, tmp_path).faults
+    assert (hole.kind, hole.error) == ("blackhole", None)
+    assert hole.verified_end_ns is not None
+    assert ledger_of(embedded.driver).open_faults() == []
+
+
 def test_a_run_that_is_aborted_takes_down_what_it_brought_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

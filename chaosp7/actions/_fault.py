@@ -12,11 +12,10 @@ from contextvars import ContextVar
 from threading import Event
 from typing import Protocol
 
-from chaoslib.exceptions import ActivityFailed, InterruptExecution
+from chaoslib.exceptions import ActivityFailed
 
 from chaosp7.errors import ChaosP7Error, ConfigError, FaultError, HealError, NotVerifiedError
 from chaosp7.run.current import current_run
-from chaosp7.run.ending import EXIT_GRACEFULLY
 from chaosp7.run.evidence import FaultRecord
 from chaosp7.run.planned import PlannedRun
 from chaosp7.run.run import Run
@@ -127,9 +126,6 @@ def inject_fault(kind: str, target: str, detail: Detail, fault_of: Callable[[Run
             carry_out(fault, record, run.fault_ledger(), run.id, over)
     except ChaosP7Error as error:
         raise ActivityFailed(str(error)) from error
-    except InterruptExecution as error:
-        # A SIGTERM. chaoslib 1.44 takes it for a failed activity and goes on; this it lets pass.
-        raise SystemExit(EXIT_GRACEFULLY) from error
     return "; ".join(record.proof)
 
 

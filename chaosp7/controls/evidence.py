@@ -116,7 +116,7 @@ def before_experiment_control(
             return
         run = Run(model, plan)
         open_run(run)
-        run.ending.hear_ctrl_c()
+        run.ending.hear_signals()
         run.told = StatusWriter.begin(run)
         run.start()
         run.annotator = Annotator.begin(lambda: run.faults, plan.experiment, model.name, run.id)
@@ -147,8 +147,6 @@ def before_method_control(context: Mapping[str, Any], **_: Any) -> None:
     run = current_run()
     try:
         run.guard_method()
-    except InterruptExecution:
-        raise  # a SIGTERM
     except Exception as error:  # noqa: BLE001  # as below
         _log(error)
         run.errors.append(f"no safeguard is asked: {error}")
@@ -167,8 +165,6 @@ def after_method_control(context: Mapping[str, Any], state: Sequence[Any] | None
     run = current_run()
     try:
         run.finish()
-    except InterruptExecution:
-        raise  # a SIGTERM: the run is interrupted, and nothing of it is at fault
     except Exception as error:  # noqa: BLE001
         # Also of our own mistakes: Chaos Toolkit swallows them, and what wasn't measured would be no reason.
         _log(error)
@@ -211,6 +207,7 @@ def after_experiment_control(context: Mapping[str, Any], state: dict[str, Any], 
         return
     ignore_interrupts()
     run = current_run()
+    run.ending.conclude()
     run.stages.enter(Stage.CONCLUDING)
     run.unguard()
     if run.ending.reason is not None:

@@ -42,6 +42,7 @@ class Ending:
         self.over = threading.Event()
         self.reason: str | None = None
         self._too_late = threading.Event()
+        self._deaf = False
         self._linked: list[threading.Event] = []
 
     def linked(self) -> threading.Event:
@@ -76,20 +77,34 @@ class Ending:
         for event in list(self._linked):
             event.set()
 
-    def hear_ctrl_c(self) -> None:
-        """Have Ctrl-C end the faults' waiting as well; only in the main thread.
+    def hear_signals(self) -> None:
+        """Have Ctrl-C and SIGTERM end the faults' waiting as well; only in the main thread.
 
         Chaos Toolkit waits for what it runs in the background before it lets an interrupted method go.
+        On a SIGTERM it raises an `Exception`: one that comes while a line is logged `logging` swallows, and
+        one in an activity is taken for the activity's failure. This leaves by `SystemExit`, once.
         """
         before = signal.getsignal(signal.SIGINT)
-        if not callable(before):
-            return  # whoever has started this wants none
 
-        def end(signum: int, frame: FrameType | None) -> None:
+        def interrupt(signum: int, frame: FrameType | None) -> None:
             self.cut_short()
-            before(signum, frame)
+            if callable(before):
+                before(signum, frame)
 
-        signal.signal(signal.SIGINT, end)
+        def terminate(signum: int, frame: FrameType | None) -> None:
+            del signum, frame
+            if not self._deaf:
+                self._deaf = True
+                self.cut_short()
+                raise SystemExit(EXIT_GRACEFULLY)
+
+        if callable(before):  # else whoever has started this wants none
+            signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, terminate)
+
+    def conclude(self) -> None:
+        """From now on let no SIGTERM in: what is left is short, and Chaos Toolkit would lose its journal."""
+        self._deaf = True
 
     def let_finish(self) -> None:
         """From now on leave the main thread alone: it is past what could be interrupted."""
