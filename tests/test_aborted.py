@@ -125,6 +125,14 @@ def test_a_sigterm_beside_a_fault_in_the_background_ends_that_too(embedded: Lite
     assert ledger_of(embedded.driver).open_faults() == []
 
 
+def test_a_sigterm_while_the_platform_comes_up_takes_it_down_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAOSP7_STATE_DIR", str(tmp_path / "state"))
+    interrupted_by_sigterm(write_experiment(tmp_path, []), tmp_path / "state", "Bringing platform")
+    assert not ProcessDriver(name="embedded").running()
+
+
 def test_a_run_that_is_aborted_takes_down_what_it_brought_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
