@@ -85,6 +85,10 @@ def test_a_missed_safeguard_ends_the_run(
     assert run_short(short, embedded.state).verdict == "passed"
 
 
+def assert_interrupted(run: ChaosRun) -> None:
+    assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), run.output
+
+
 def interrupted_by_sigterm(experiment: Path, state: Path, once_said: str) -> ChaosRun:
     """Run an experiment, end it by SIGTERM once it has said something, and see that it was interrupted."""
     with running(experiment, state) as process:
@@ -93,7 +97,7 @@ def interrupted_by_sigterm(experiment: Path, state: Path, once_said: str) -> Cha
         process.wait(ENDS_WITHIN_S)
     output = (experiment.parent / "output").read_text()
     run = ChaosRun(process.returncode, read_journal(experiment.parent), output)
-    assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), output
+    assert_interrupted(run)
     return run
 
 
@@ -112,7 +116,7 @@ def test_a_sigterm_while_the_tiers_come_to_rest_interrupts_the_run(embedded: Lit
 def test_a_sigterm_while_a_line_is_logged_interrupts_the_run(embedded: Lite, tmp_path: Path) -> None:
     experiment = write_experiment(tmp_path, [], sabotage="sigterm-in-a-line")
     run = run_short(experiment, embedded.state, limit_s=ENDS_WITHIN_S)
-    assert (run.journal["status"], run.verdict, run.code) == ("interrupted", "interrupted", 1), run.output
+    assert_interrupted(run)
     assert "Traceback" not in run.output
 
 

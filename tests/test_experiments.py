@@ -75,7 +75,7 @@ def test_a_broker_killed_under_load_is_verified_measured_and_accounted_for(tmp_p
     assert [report.tier for report in evidence.recovery] == TIERS
     for report in evidence.recovery:
         # How fast it is depends on the machine, and is for the benchmark to tell; but a tier that the
-        # broker was away for longer than it may be stale can't have stayed fresh. Of a shorter one it may see nothing.
+        # broker was away for longer than it may be stale can't have stayed fresh; of a shorter time it may see nothing.
         away_ms = (fault.verified_end_ns - fault.verified_start_ns) / 1e6
         stayed_fresh = {"never-stale"} if away_ms < report.tolerance_ms else set()
         assert report.outcome in {"recovered", "not-recovered"} | stayed_fresh, run.output

@@ -124,7 +124,7 @@ class Exporting:
                 self._thread.join(self._left_s())
             if self._annotator is not None:
                 self._annotator.wait(self._left_s())
-        except (KeyboardInterrupt, InterruptExecution, SystemExit):
+        except (KeyboardInterrupt, InterruptExecution):
             # The run is over; the journal is yet to be written, and nobody shall lose it.
             logger.warning("Exports: interrupted")
         if self._thread.is_alive():

@@ -16,7 +16,7 @@ __all__ = ["Looks"]
 
 _log = logging.getLogger("chaostoolkit")
 
-#: Share of the time that looks may take at most, and how much they may be ahead of it, seconds: a slow look.
+#: Share of the time that looks may take at most, and how much they may be ahead of it, seconds: slow looks.
 _SHARE_MAX: Final = 0.5
 _BURST_S: Final = 3.0
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from itertools import accumulate, chain, pairwise
 
 from chaosp7.account.feeds import Feed
 from chaosp7.platform.clickhouse import literal
@@ -197,11 +199,11 @@ def _without(read: Mapping[str, Parts]) -> str:
 def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:
     # Rows that are known are most of those that a merge has put into a new part: comparing one with a few
     # numbers is all that it costs. For the others a look-up costs a quarter of a chain of ORs.
-    near = [f"sequence > {min(max(feed.top, 0) for feed in known)}"]
-    near += [f"sequence BETWEEN {first} AND {last}" for first, last in _spans(known)]
-    tops = _looked_up([(feed, max(one.top, 0)) for feed, one in zip(feeds, known, strict=True)], 0)
+    tops = [max(feed.top, 0) for feed in known]
     holes = [_few(feed.holes) for feed in known]
-    wanted = [f"sequence > {tops}"]
+    near = [f"sequence > {min(tops)}"]
+    near += [f"sequence BETWEEN {first} AND {last}" for first, last in _spans(holes)]
+    wanted = [f"sequence > {_looked_up(list(zip(feeds, tops, strict=True)), 0)}"]
     for layer in range(max(map(len, holes))):
         there = [(feed, one[layer]) for feed, one in zip(feeds, holes, strict=True) if layer < len(one)]
         # A feed without such a hole has one from 1 to 0.
@@ -211,18 +213,13 @@ def _unknown(feeds: Sequence[Feed], known: Sequence[Known]) -> str:
     return f"({' OR '.join(near)}) AND ({' OR '.join(wanted)})"
 
 
-def _spans(known: Sequence[Known]) -> list[tuple[int, int]]:
-    """Return a few ranges of sequences that take in every hole of every feed."""
-    spans: list[tuple[int, int]] = []
-    for first, last in sorted(hole for feed in known for hole in _few(feed.holes)):
-        if spans and first <= spans[-1][1] + 1:
-            spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
-        else:
-            spans.append((first, last))
-    while len(spans) > _SPANS_MAX:
-        at = min(range(len(spans) - 1), key=lambda i: spans[i + 1][0] - spans[i][1])
-        spans[at : at + 2] = [(spans[at][0], spans[at + 1][1])]
-    return spans
+def _spans(holes: Sequence[Holes]) -> list[tuple[int, int]]:
+    """Return a few ranges that take in every hole of every feed: cut where the gaps are widest."""
+    ordered = sorted(chain.from_iterable(holes))
+    ends = list(accumulate((last for _, last in ordered), max))
+    apart = [i for i in range(1, len(ordered)) if ordered[i][0] > ends[i - 1] + 1]
+    cuts = sorted(nlargest(_SPANS_MAX - 1, apart, key=lambda i: ordered[i][0] - ends[i - 1]))
+    return [(ordered[a][0], ends[b - 1]) for a, b in pairwise([0, *cuts, len(ordered)]) if a < b]
 
 
 def _few(holes: Holes) -> Holes:

@@ -84,23 +84,23 @@ class Ending:
         On a SIGTERM it raises an `Exception`: one that comes while a line is logged `logging` swallows, and
         one in an activity is taken for the activity's failure. This leaves by `SystemExit`, once.
         """
+        signal.signal(signal.SIGTERM, self._terminate)
         before = signal.getsignal(signal.SIGINT)
+        if not callable(before):
+            return  # whoever has started this wants none
 
         def interrupt(signum: int, frame: FrameType | None) -> None:
             self.cut_short()
-            if callable(before):
-                before(signum, frame)
+            before(signum, frame)
 
-        def terminate(signum: int, frame: FrameType | None) -> None:
-            del signum, frame
-            if not self._deaf:
-                self._deaf = True
-                self.cut_short()
-                raise SystemExit(EXIT_GRACEFULLY)
+        signal.signal(signal.SIGINT, interrupt)
 
-        if callable(before):  # else whoever has started this wants none
-            signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGTERM, terminate)
+    def _terminate(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        if not self._deaf:
+            self._deaf = True
+            self.cut_short()
+            raise SystemExit(EXIT_GRACEFULLY)
 
     def conclude(self) -> None:
         """From now on let no SIGTERM in: what is left is short, and Chaos Toolkit would lose its journal."""
