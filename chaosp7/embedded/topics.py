@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 
 import click
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import OffsetSpec as Offset  # type: ignore[attr-defined]  # not re-exported
 from confluent_kafka.cimpl import NewTopic
 
 from chaosp7.errors import ChaosP7Error, PlatformError
@@ -23,7 +24,7 @@ _ALREADY_EXISTS = 36
 
 
 def create(bootstrap: str, topics: Sequence[str], partitions: int, timeout_s: float = 30.0) -> None:
-    """Make topics that aren't there yet; returns when each has its partitions and leaders.
+    """Make topics that aren't there yet; returns when each has its partitions and their leaders answer.
 
     Args:
         bootstrap: the broker, ``host:port``.
@@ -91,6 +92,18 @@ def _all_led(admin: AdminClient, topics: Sequence[str], partitions: int) -> bool
             raise PlatformError(f"topic {topic} has {len(there)} partitions, not {partitions}")
         if not there or any(partition.leader < 0 for partition in there.values()):
             return False
+    return _all_answer(admin, [TopicPartition(one, number) for one in topics for number in range(partitions)])
+
+
+def _all_answer(admin: AdminClient, partitions: Sequence[TopicPartition]) -> bool:
+    """Return whether each partition's leader knows that it is one: the metadata say so before it does."""
+    end = Offset.latest()  # type: ignore[no-untyped-call]  # it has no types
+    asked = admin.list_offsets(dict.fromkeys(partitions, end), request_timeout=2.0)
+    try:
+        for answer in asked.values():
+            answer.result()
+    except KafkaException:
+        return False
     return True
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from chaosp7.embedded import kafka, topics
 from chaosp7.errors import PlatformError
-from tests.waiting import PATIENCE_S
+from tests.waiting import ANSWER_S, PATIENCE_S
 
 if TYPE_CHECKING:
     Broker = Any
@@ -61,6 +61,19 @@ def test_topics_are_made_once_and_a_wrong_partition_count_is_an_error(broker: Br
     topics.create(broker.bootstrap, ["made.once"], 3)
     with pytest.raises(PlatformError, match=r"made\.once has 3 partitions, not 5"):
         topics.create(broker.bootstrap, ["made.once"], 5)
+
+
+def test_leaders_of_topics_that_were_made_answer_at_once(broker: Broker) -> None:
+    for attempt in range(10):
+        names = [f"answers.{attempt}.{number}" for number in range(3)]
+        topics.create(broker.bootstrap, names, 6)
+        consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "answers"})
+        # The last ones first: they were made last.
+        for partition in (
+            TopicPartition(name, number) for name in reversed(names) for number in range(5, -1, -1)
+        ):
+            assert consumer.get_watermark_offsets(partition, timeout=ANSWER_S) == (0, 0)
+        consumer.close()
 
 
 def test_the_topics_step_waits_for_a_broker_that_starts_later(broker: Broker) -> None:
