@@ -315,17 +315,19 @@ def under_load(model: Platform, rate_per_s: float, settle_s: float) -> Iterator[
             driver.down()
 
 
-def _model(tables_within_s: float | None) -> Platform:
-    """Return the embedded platform, with another tolerance of its ClickHouse tiers if told."""
+def _model(tables_within_s: float | None, only: str | None) -> Platform:
+    """Return the embedded platform; if told, with fewer tiers, or another tolerance of ClickHouse tiers."""
     model = load("embedded")
-    if tables_within_s is None:
-        return model
-    other = {
-        name: msgspec.structs.replace(tier, fresh_within_ms=round(1000 * tables_within_s))
-        for name, tier in model.tiers.items()
-        if tier.kind is not TierKind.TOPIC
-    }
-    return msgspec.structs.replace(model, tiers=model.tiers | other)
+    names = list(model.tiers) if only is None else only.split(",")
+    if unknown := set(names) - set(model.tiers):
+        raise SystemExit(f"no tier of the platform: {', '.join(sorted(unknown))}")
+    tiers = {name: tier for name, tier in model.tiers.items() if name in names}
+    if tables_within_s is not None:
+        within_ms = round(1000 * tables_within_s)
+        for name, tier in tiers.items():
+            if tier.kind is not TierKind.TOPIC:
+                tiers[name] = msgspec.structs.replace(tier, fresh_within_ms=within_ms)
+    return msgspec.structs.replace(model, tiers=tiers)
 
 
 def main() -> int:
@@ -343,12 +345,15 @@ def main() -> int:
     parser.add_argument(
         "--tables-within", type=float, metavar="S", help="tolerance of all ClickHouse tiers, seconds"
     )
+    parser.add_argument(
+        "--tiers", metavar="A,B", help="watch these alone: what the other ones' part of the cost is"
+    )
     options = parser.parse_args()
     if options.windows < 2 or options.settle < 0 or options.seconds < 2 * options.settle + 1:
         parser.error("at least two windows of each kind, with a second left between the settling times")
     end_tidily_on_sigterm()
     raw: dict[str, list[Values]] = {"without": [], "with": []}
-    model = _model(options.tables_within)
+    model = _model(options.tables_within, options.tiers)
     try:
         with under_load(model, options.rate, options.settle) as bench:
             for number in range(options.windows):

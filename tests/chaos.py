@@ -22,7 +22,6 @@ __all__ = [
     "chaos_run",
     "command",
     "environment",
-    "settling_long",
     "unhurried",
 ]
 
@@ -82,16 +81,6 @@ def unhurried(folder: Path) -> Path:
     tiers = {f"{tier}+": {"fresh_within_ms": 10_000} for tier in ("topic", "raw", "bronze", "silver", "gold")}
     path = folder / "unhurried.yaml"
     path.write_text(json.dumps({"extends": "embedded", "name": "embedded", "tiers+": tiers}))
-    return path
-
-
-def settling_long(experiment: Path, folder: Path) -> Path:
-    """Write an experiment whose load goes on for 30 s after the method, so that a slow machine recovers in it."""
-    content = json.loads(experiment.read_text())
-    (evidence,) = content["controls"]
-    evidence["provider"]["arguments"]["settle_s"] = 30
-    path = folder / experiment.name
-    path.write_text(json.dumps(content))
     return path
 
 

@@ -1,6 +1,5 @@
 """What can't run says why, ends with an exit code other than 0, and leaves nothing behind."""
 
-import json
 import os
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from chaosp7.embedded import provision
 from chaosp7.platform.loader import load
 from chaosp7.platform.process_driver import ProcessDriver
 from tests.chaos import BASELINE, PLATFORM, RESTART, chaos_run
+from tests.edited import edited
 
 
 def altered(source: Path, target: Path, old: str, new: str) -> Path:
@@ -44,10 +44,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_experiment_that_names_what_is_not_there_touches_nothing(
     tmp_path: Path, arguments: dict[str, str], problem: str
 ) -> None:
-    experiment: dict[str, Any] = json.loads(RESTART.read_text())
-    experiment["method"][0]["provider"]["arguments"] = arguments
-    path = tmp_path / "experiment.json"
-    path.write_text(json.dumps(experiment))
+    def naming(content: dict[str, Any]) -> None:
+        content["method"][0]["provider"]["arguments"] = arguments
+
+    path = edited(RESTART, tmp_path, naming)
     run = chaos_run(path, tmp_path)
     assert run.code != 0
     assert problem in run.flat

@@ -2,45 +2,37 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaosp7.embedded import provision
 from tests.chaos import REPOSITORY, chaos_run
+from tests.edited import any_recovery, edited
 from tests.prefect_server import prefect_env
 from tests.short import evidence_of
 
 pytestmark = [pytest.mark.alone, pytest.mark.soak]
 
 EXPERIMENT = REPOSITORY / "experiments" / "flow-failed.json"
-#: Longer than the run takes on any machine.
-LONG_S = 300
 
 
-def at_any_speed(folder: Path) -> Path:
-    """Write the experiment without what only a machine can prove on which nothing else runs.
+def proving_no_freshness(content: dict[str, Any]) -> None:
+    """Leave out what only a machine can prove on which nothing else runs.
 
     With Prefect's server on two cores looks at ClickHouse take so long at times that nobody knows whether the
     hot path stayed fresh; the same experiment without Prefect is a benchmark, which tells how fast.
     """
-    experiment = json.loads(EXPERIMENT.read_text())
-    probes = experiment["steady-state-hypothesis"]["probes"]
+    probes = content["steady-state-hypothesis"]["probes"]
     (notices,) = (probe for probe in probes if probe["name"] == "the-hot-path-notices-nothing")
     probes.remove(notices)
-    (recovered,) = (probe for probe in probes if probe["provider"]["func"] == "recovered_within")
-    (evidence,) = experiment["controls"]
-    recovered["provider"]["arguments"]["budget_s"] = LONG_S
-    evidence["provider"]["arguments"]["budget"]["recovery_s"] = LONG_S
-    path = folder / "experiment.json"
-    path.write_text(json.dumps(experiment))
-    return path
 
 
 def test_the_flow_fails_at_prefect_while_the_object_store_is_gone_and_nothing_is_lost(
     tmp_path: Path, parts: provision.Parts
 ) -> None:
     del parts  # only have to be there
-    experiment = at_any_speed(tmp_path)
+    experiment = edited(EXPERIMENT, tmp_path, any_recovery, proving_no_freshness)
     run = chaos_run(experiment, tmp_path, CHAOSP7_DURATION_S="45", CHAOSP7_RATE_PER_S="200", **prefect_env())
     evidence = evidence_of(run, tmp_path)
     assert evidence.load is not None, run.output

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.chaos import PLATFORM, REPOSITORY, RESTART
+from tests.edited import edited
 from tests.lite import EXCHANGE_LINK, HANDLER
 from tests.short import action, write_experiment
 from tests.waiting import PATIENCE_S
@@ -111,11 +112,11 @@ def test_what_is_not_there_is_an_error(
 
 
 def test_a_service_given_by_configuration_is_resolved_and_checked(tmp_path: Path) -> None:
-    experiment = json.loads(RESTART.read_text())
-    experiment["configuration"]["target"] = {"type": "env", "key": "TARGET", "default": HANDLER}
-    experiment["method"][0]["provider"]["arguments"]["service"] = "${target}"
-    path = tmp_path / "experiment.json"
-    path.write_text(json.dumps(experiment))
+    def by_configuration(content: dict[str, Any]) -> None:
+        content["configuration"]["target"] = {"type": "env", "key": "TARGET", "default": HANDLER}
+        content["method"][0]["provider"]["arguments"]["service"] = "${target}"
+
+    path = edited(RESTART, tmp_path, by_configuration)
     done = planned(path, tmp_path)
     assert f"restart of {HANDLER}: signal SIGKILL" in done.stdout, done.stderr
     done = planned(path, tmp_path, TARGET="nobody")
@@ -123,9 +124,6 @@ def test_a_service_given_by_configuration_is_resolved_and_checked(tmp_path: Path
 
 
 def test_an_experiment_without_the_control_is_an_error(tmp_path: Path) -> None:
-    experiment = json.loads(RESTART.read_text())
-    del experiment["controls"]
-    path = tmp_path / "experiment.json"
-    path.write_text(json.dumps(experiment))
+    path = edited(RESTART, tmp_path, lambda content: content.pop("controls"))
     done = planned(path, tmp_path)
     assert (done.returncode, "nothing would be measured" in done.stderr) == (2, True)

@@ -14,7 +14,8 @@ from chaosp7.embedded.provision import Parts
 from chaosp7.platform.process_driver import ProcessDriver
 from chaosp7.run import evidence as ev
 from chaosp7.suite.codes import EXIT_CODES
-from tests.chaos import RESTART, environment, settling_long
+from tests.chaos import RESTART, environment
+from tests.edited import edited, settling_long
 from tests.suite.suites import command, run_suite, suite_of
 from tests.waiting import PATIENCE_S
 
@@ -39,7 +40,7 @@ def test_exit_code_journal_evidence_and_all_documents_of_a_run_agree(
     del parts  # only have to be there
     documents = ("--junit", "junit.xml", "--json", "all.json", "--markdown", "all.md")
     load = {"CHAOSP7_RATE_PER_S": "300", "CHAOSP7_DURATION_S": "5"}
-    done = run_suite(tmp_path, str(settling_long(RESTART, tmp_path)), *documents, **load)
+    done = run_suite(tmp_path, str(edited(RESTART, tmp_path, settling_long)), *documents, **load)
 
     suite = suite_of(tmp_path)
     (run,) = suite["runs"]

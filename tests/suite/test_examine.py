@@ -1,7 +1,5 @@
 """What is wrong with an experiment is told in one line, before anything is touched."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +8,13 @@ import pytest
 from chaosp7.errors import ConfigError
 from chaosp7.run.preflight import check_numbers, check_tolerances
 from chaosp7.suite.examine import examine
+from tests.edited import Change, edited
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-Change = Callable[[dict[str, Any]], object]
 
 
 def changed(folder: Path, change: Change, name: str = "redpanda-restart") -> Path:
-    content = json.loads((EXPERIMENTS / f"{name}.json").read_text())
-    change(content)
-    path = folder / "experiment.json"
-    path.write_text(json.dumps(content))
-    return path
+    return edited(EXPERIMENTS / f"{name}.json", folder, change)
 
 
 def control(name: str, value: object) -> Change:
