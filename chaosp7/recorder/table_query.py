@@ -11,7 +11,7 @@ A hole that never fills (messages that the source lost) costs a few comparisons:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import accumulate, chain, pairwise
@@ -93,11 +93,10 @@ def parts(tables: Collection[str]) -> str:
     )
 
 
-def parse_parts(tsv: bytes) -> dict[str, Parts]:
-    """Return table -> its parts from an answer to `parts` in TabSeparated format."""
+def parse_parts(answer: Iterable[Sequence[str]]) -> dict[str, Parts]:
+    """Return table -> its parts from the rows of an answer to `parts`."""
     result: dict[str, set[tuple[str, str]]] = {}
-    for line in tsv.decode().splitlines():
-        database, table, name, content = line.split("\t")
+    for database, table, name, content in answer:
         result.setdefault(f"{database}.{table}", set()).add((name, content))
     return {table: frozenset(found) for table, found in result.items()}
 
@@ -169,15 +168,14 @@ def islands(tier: Tier, feeds: Sequence[Feed], known: Sequence[Known], read: Map
     )
 
 
-def parse(tsv: bytes, feeds: Sequence[Feed]) -> list[Row]:
-    """Return the rows of an answer to `news` in TabSeparated format.
+def parse(answer: Iterable[Sequence[str]], feeds: Sequence[Feed]) -> list[Row]:
+    """Return what the rows of an answer to `news` tell.
 
     Rows of feeds that the platform file doesn't know are left out: the account sees to them.
     """
     indices = {feed: i for i, feed in enumerate(feeds)}
     rows = []
-    for line in tsv.decode().splitlines():
-        tier, exchange, symbol, lowest, highest, count = line.split("\t")
+    for tier, exchange, symbol, lowest, highest, count in answer:
         index = indices.get(Feed(exchange, symbol))
         if index is not None:
             rows.append(Row(tier, index, int(lowest), int(highest), int(count)))

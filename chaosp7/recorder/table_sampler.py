@@ -80,7 +80,7 @@ class TableSampler(Looks):
     def _look_at_all(self, look_ns: int) -> Iterable[str]:
         """Look at all tiers; return them."""
         watch = self._watch
-        seen = parse_parts(self._clickhouse.tsv(parts(watch.tables)))
+        seen = parse_parts(self._clickhouse.rows(parts(watch.tables)))
         listed_ns = self._now_ns()
         changed = {t for t in watch.tables if t not in seen or seen[t] != self._read.get(t)}
         touched = {name for name, tier in watch.tiers.items() if changed & tier.rows.keys()}
@@ -103,7 +103,7 @@ class TableSampler(Looks):
         latest_ns = min(self._due_ns.values()) + _TOGETHER_NS
         due = {name for name, due_ns in self._due_ns.items() if due_ns <= latest_ns}
         tables = {table for name in due for table in self._watch.tiers[name].rows}
-        seen = parse_parts(self._clickhouse.tsv(parts(tables)))
+        seen = parse_parts(self._clickhouse.rows(parts(tables)))
         found = self._news(tables, due, seen)
         after_ns = self._now_ns()
         others = {t for name, tier in self._watch.tiers.items() if name not in due for t in tier.rows}
@@ -130,7 +130,7 @@ class TableSampler(Looks):
         # Of another tier that shares one of the tables not all would be asked.
         watch = replace(self._watch, tiers={name: self._watch.tiers[name] for name in touched})
         known = {name: self._timelines[name].known() for name in touched}
-        answer = self._clickhouse.tsv(news(watch, changed, known, read))
+        answer = self._clickhouse.rows(news(watch, changed, known, read))
         ranges: dict[str, list[Range]] = defaultdict(list)
         counts: dict[str, dict[int, int]] = defaultdict(dict)
         with_holes = set()
@@ -150,10 +150,9 @@ class TableSampler(Looks):
 
     def _islands(self, name: str, known: Sequence[Known], read: Mapping[str, Parts]) -> list[Range]:
         indices = {feed: i for i, feed in enumerate(self._watch.feeds)}
-        answer = self._clickhouse.tsv(islands(self._watch.tiers[name], self._watch.feeds, known, read))
+        answer = self._clickhouse.rows(islands(self._watch.tiers[name], self._watch.feeds, known, read))
         found = []
-        for line in answer.decode().splitlines():
-            exchange, symbol, first, last = line.split("\t")
+        for exchange, symbol, first, last in answer:
             index = indices.get(Feed(exchange, symbol))
             if index is not None:
                 found.append((index, int(first), int(last)))

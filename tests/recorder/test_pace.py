@@ -19,6 +19,7 @@ def test_the_next_look_begins_a_margin_before_the_tiers_can_become_stale() -> No
 def test_tiers_that_are_late_or_nearly_so_are_due_for_full_attention() -> None:
     assert PACE.away_s(0.35) is None
     assert PACE.away_s(-4.0) is None
+    assert Pace(full_s=0.25, rest_s=1.0, margin_s=0.5).away_s(0.75) is None
 
 
 @given(st.floats(-1e6, 1e6))

@@ -256,9 +256,9 @@ def test_parts_whose_rows_are_known_are_not_read_again(watched: Watched) -> None
     tables = ["watch.binance"]
     raw = Watch({"raw": TIERS["raw"]}, FEEDS, 600, {})
     client = watched.process.client(5.0)
-    seen = parse_parts(client.tsv(parts(tables)))
+    seen = parse_parts(client.rows(parts(tables)))
     unread = {table: frozenset(sorted(found)[:1]) for table, found in seen.items()}
     sql = news(raw, tables, {"raw": [Known(0, ()) for _ in FEEDS]}, unread)
-    (row,) = parse(client.tsv(sql), FEEDS)
+    (row,) = parse(client.rows(sql), FEEDS)
     assert (row.lowest, row.highest, row.count) == (111, 120, 10)
-    assert not parse(client.tsv(news(raw, tables, known, {})), FEEDS)
+    assert not parse(client.rows(news(raw, tables, known, {})), FEEDS)
