@@ -15,6 +15,6 @@ def test_rows_are_text_value_by_value_whatever_is_in_it(clickhouse_process: Clic
     sql = f"SELECT text, number FROM values('number UInt8, text String', {values}) ORDER BY number"
     assert client.rows(sql) == [[text, str(number)] for number, text in enumerate(ODD)]
     assert client.rows("SELECT 1 WHERE 0") == []
-    with pytest.raises(ReaderError, match="ClickHouse: .*nothing_like_it"):
+    with pytest.raises(ReaderError, match="nothing_like_it"):
         client.rows("SELECT nothing_like_it")
     client.close()
