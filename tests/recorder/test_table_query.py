@@ -11,7 +11,7 @@ from chaosp7.account.feeds import Feed
 from chaosp7.platform.clickhouse import ClickHouse, literal
 from chaosp7.platform.model import Tier, TierKind
 from chaosp7.recorder.heads import Heads, Known
-from chaosp7.recorder.table_query import Watch, islands, news, parse
+from chaosp7.recorder.table_query import Watch, islands, news, parse, parse_parts, parts
 from tests.clickhouse_process import ClickHouseProcess
 
 FEEDS = (Feed("binance", "BTC/USDT"), Feed("kraken", "it's \\ odd"), Feed("coinbase", "BTC/USD"))
@@ -87,3 +87,24 @@ def test_all_that_is_not_known_is_found_and_nothing_that_is_not_there(
         for index, feed in enumerate(FEEDS)
         if found[feed]
     }
+
+
+def test_parts_are_told_table_by_table_also_of_several_databases(
+    clickhouse_process: ClickHouseProcess, clickhouse: ClickHouse
+) -> None:
+    tables = ["it's.one", "it's.other", "query.one"]
+    for database, table in (name.split(".") for name in tables):
+        clickhouse_process.run(
+            f"CREATE DATABASE IF NOT EXISTS `{database}`",
+            f"CREATE OR REPLACE TABLE `{database}`.{table} (x UInt8) ENGINE = MergeTree ORDER BY x",
+        )
+    clickhouse_process.run("INSERT INTO `it's`.one VALUES (1)", "INSERT INTO query.one VALUES (1)")
+    one = parse_parts(clickhouse.rows(parts(tables)))
+    assert {table: [name for name, _ in found] for table, found in one.items()} == {
+        "it's.one": ["all_1_1_0"],
+        "query.one": ["all_1_1_0"],
+    }
+    clickhouse_process.run("INSERT INTO query.one VALUES (2)")
+    two = parse_parts(clickhouse.rows(parts(tables)))
+    assert two["it's.one"] == one["it's.one"]
+    assert two["query.one"] > one["query.one"]
