@@ -107,7 +107,7 @@ def news(
     """Return the query for what some tables have that isn't known.
 
     Args:
-        watch: what is watched.
+        watch: what is watched; each of its tiers has one of the tables.
         tables: those that have changed, at least one.
         known: tier -> what is visible of each feed.
         read: table -> parts of which every row is known.
@@ -117,8 +117,6 @@ def news(
     """
     selects = []
     for name, tier in watch.tiers.items():
-        if not tier.rows.keys() & set(tables):
-            continue
         for table, rows in tier.rows.items():
             # Candles are counted in all of the tier; rows of a table that is as it was are known.
             if tier.kind is TierKind.CANDLES:
