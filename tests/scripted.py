@@ -202,7 +202,9 @@ class Scripted:
         # Of ten minutes this takes a second, and hundreds of outages are asked for.
         if tier not in self._replayed:
             source, timeline = self.recorder.source, self.recorder.timelines[tier]
-            self._replayed[tier] = list(replay(timeline.samples, source.sends, {}, source.start_ns))
+            self._replayed[tier] = list(
+                replay(timeline.samples, source.sends, {}, source.start_ns, TOLERANCE_MS[tier] * _MS)
+            )
         return self._replayed[tier]
 
     def _send(self) -> None:

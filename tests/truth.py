@@ -67,7 +67,7 @@ def truth(
     ends = [at_ns for at_ns, _ in moments[1:]] + [end_ns]
     for (at_ns, visible), until_ns in zip(moments, ends, strict=True):
         oldest_ns = min(
-            sends.sent_ns(i, head) if head >= sends.first[i] else start_ns for i, head in enumerate(visible)
+            _grows_old_ns(sends, i, head, start_ns, tolerance_ns) for i, head in enumerate(visible)
         )
         stale.append((max(at_ns, fault_ns, oldest_ns + tolerance_ns), min(until_ns, end_ns)))
     stale = sorted((a, b) for a, b in stale if a < b)
@@ -94,3 +94,15 @@ def truth(
         first_new_ns=None if first_new_ns is None or first_new_ns > end_ns else first_new_ns - fault_ns,
         backlog_gone_ns=None if gone_ns is None or gone_ns > end_ns else gone_ns - fault_ns,
     )
+
+
+def _grows_old_ns(sends: SendTimes, feed: int, head: int, start_ns: int, tolerance_ns: int) -> int:
+    """Return from when on a head grows old: nothing waits while the source stands still."""
+    if head < sends.first[feed]:
+        begin_ns, following = start_ns, sends.first[feed]
+    else:
+        begin_ns, following = sends.sent_ns(feed, head), head + 1
+    if following <= sends.last(feed):
+        silent_ns = sends.sent_ns(feed, following) - begin_ns
+        begin_ns += max(0, silent_ns - tolerance_ns // 2)
+    return begin_ns

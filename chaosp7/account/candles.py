@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _LOW_32: Final = np.int64(0xFFFFFFFF)
-#: Before every trade of a run: where a candle that was read from a tier stands.
+#: Before every trade of a run: where a candle stands that doesn't say when it was opened and closed.
 _BEFORE: Final = (-(1 << 63), 0)
 
 
@@ -85,8 +85,8 @@ class Candle:
     def merged(self, other: Candle) -> Candle:
         """Return the candle of both candles' trades.
 
-        A candle that was read from a tier (without `opened` and `closed`) counts as earlier than
-        every trade of a run.
+        A candle without `opened` and `closed`, as a tier shows it, counts as earlier than every trade
+        of a run.
         """
         first = self if self.opened <= other.opened else other
         last = self if self.closed > other.closed else other

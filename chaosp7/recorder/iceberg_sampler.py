@@ -61,6 +61,7 @@ class IcebergSampler(Looks):
 
     def _look(self, look_ns: int, *, full: bool) -> float | None:
         del full  # one look is like the other
+        failed = self._catalog is None
         if self._catalog is None:
             self._catalog = open_catalog(self._source.catalog)
         table = opened(self._catalog, self._source.table)
@@ -73,5 +74,6 @@ class IcebergSampler(Looks):
         files = data_files_after(table, self._number) if number != self._number else []
         self._news.read(table, files)
         self._number = number
-        self._news.note(self._timeline, look_ns, loaded_ns)
+        # That it can be read again only its data tell: the object store may still have hung.
+        self._news.note(self._timeline, look_ns, self._now_ns() if failed else loaded_ns)
         return self._pace.away_s(self._spare_s())

@@ -133,11 +133,14 @@ class TableSampler(Looks):
         answer = self._clickhouse.rows(news(watch, changed, known, read))
         ranges: dict[str, list[Range]] = defaultdict(list)
         counts: dict[str, dict[int, int]] = defaultdict(dict)
+        for name in touched:
+            if watch.tiers[name].kind is TierKind.CANDLES:
+                # A feed of which there is no candle any more has no row.
+                counts[name] = {feed: -held for feed, held in enumerate(watch.baseline[name])}
         with_holes = set()
         for row in parse(answer, watch.feeds):
             if watch.tiers[row.tier].kind is TierKind.CANDLES:
-                so_far = counts[row.tier].get(row.feed, -watch.baseline[row.tier][row.feed])
-                counts[row.tier][row.feed] = so_far + row.count
+                counts[row.tier][row.feed] += row.count
             elif (
                 row.lowest == known[row.tier][row.feed].top + 1 and row.highest - row.lowest + 1 == row.count
             ):
@@ -146,7 +149,10 @@ class TableSampler(Looks):
                 with_holes.add(row.tier)
         for name in with_holes:
             ranges[name] = self._islands(name, known[name], read)
-        return [(name, ranges[name], counts[name]) for name in touched]
+        return [
+            (name, ranges[name], {feed: max(0, count) for feed, count in counts[name].items()})
+            for name in touched
+        ]
 
     def _islands(self, name: str, known: Sequence[Known], read: Mapping[str, Parts]) -> list[Range]:
         indices = {feed: i for i, feed in enumerate(self._watch.feeds)}

@@ -21,6 +21,9 @@ __all__ = ["TopicSampler"]
 _BATCH = 5000
 #: More than the broker gathers while it may: an answer goes out when the time is over.
 _GATHERED_BYTES = 10_000_000
+#: More than a new consumer takes to get its first answer, also on a busy machine; a broker that is gone, and
+#: not the opening, is why nothing comes for longer.
+_OPENING_NS = 2_000_000_000
 
 
 class TopicSampler(threading.Thread):
@@ -76,17 +79,23 @@ class TopicSampler(threading.Thread):
         kept_ns = self._kept_ns(full=full)
         try:
             before_ns = self._now_ns()
+            # Since when a new consumer waits for its first answer: till then its silence tells nothing.
+            waiting_ns: int | None = before_ns
             while not self._ended.is_set():
                 if full is not self._attention.full:
                     full = not full
                     self.at_full.clear()
                     consumer = self._reopened(consumer, full=full)
                     kept_ns = max(kept_ns, self._kept_ns(full=full))
+                    waiting_ns = before_ns
                 messages = self._taken(consumer, full=full)
                 after_ns = self._now_ns()
-                self._note(before_ns - kept_ns, after_ns, messages)
+                if waiting_ns is not None and after_ns - waiting_ns >= _OPENING_NS:
+                    waiting_ns = None
+                self._note((before_ns if waiting_ns is None else waiting_ns) - kept_ns, after_ns, messages)
                 before_ns = after_ns
                 if messages:
+                    waiting_ns = None
                     kept_ns = self._kept_ns(full=full)
                     if full:
                         self.at_full.set()

@@ -46,16 +46,20 @@ class Head:
             heapq.heappush(self._beyond, (first, last))
             self._advance()
 
-    def count(self, visible: int) -> None:
+    def count(self, visible: int, last: int) -> None:
         """Note how many messages of the run are visible: the earliest ones, it is assumed.
 
         A count may also fall, at a tier that was put back.
+
+        Args:
+            visible: how many.
+            last: last sequence sent by then: of more, some were counted twice.
         """
         # The n-th message that isn't missing: start at the n-th, go on by the missing ones passed.
         passed, sequence = 0, self._first + visible - 1
         while visible > 0 and passed != (now := self._missing.rank(sequence)):
             passed, sequence = now, self._first + visible - 1 + now
-        self.head = self.frontier = min(sequence, self._last)
+        self.head = self.frontier = min(sequence, last)
         # Of numpy's type: as floats, neighbours beyond 2^53 would be the same.
         self._hole = int(np.searchsorted(self._holes[:, 1], np.uint64(self.frontier + 1)))
         self._advance()

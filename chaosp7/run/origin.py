@@ -17,6 +17,7 @@ from chaosp7.platform.driver import Driver
 from chaosp7.platform.model import Part, Platform
 from chaosp7.platform.topic_ids import UNKNOWN, topic_ids
 from chaosp7.recorder.candle_baseline import CandleBaseline
+from chaosp7.recorder.candle_times import with_times
 from chaosp7.run.candles_at_rest import candles_at_rest
 from chaosp7.run.iceberg_starts import iceberg_starts
 from chaosp7.run.journals import Journals
@@ -30,7 +31,7 @@ __all__ = ["Origin"]
 logger = logging.getLogger("chaostoolkit")
 
 _CANDLES_TIMEOUT_S = 10.0
-#: It reads the sequences of all rows.
+#: They read the sequences, or the times, of all rows.
 _STRAYS_TIMEOUT_S = 60.0
 
 
@@ -87,7 +88,7 @@ class Origin:
             # What is still on its way from an earlier run would be missing among them.
             strays = strays_before(model, tables.columns, first)
             return cls(
-                candles=at_rest,
+                candles=with_times(at_rest, model, tables.columns),
                 offsets=end_offsets(driver.bootstrap, topics),
                 topic_ids=ids,
                 icebergs=iceberg_starts(model, driver.endpoint),

@@ -127,7 +127,9 @@ def recovery_reports(
     """
     reports = []
     for name, timeline in timelines.items():
-        looks = list(replay(timeline.samples, source.sends, accounts.lost(name), source.start_ns, only))
+        tolerance_ns = platform.tiers[name].fresh_within_ms * 1_000_000
+        lost = accounts.lost(name)
+        looks = list(replay(timeline.samples, source.sends, lost, source.start_ns, tolerance_ns, only))
         for index, fault in enumerate(faults):
             if fault.verified_start_ns is not None:
                 found = _recovery(platform.tiers[name], looks, source, faults, index, load_end_ns)

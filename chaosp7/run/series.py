@@ -164,7 +164,7 @@ def series_of(
     tiers: list[TierSeries] = []
     before: Visible | None = None
     for name, found in samples.items():
-        looks = replay(found, sends, lost.get(name, {}), load_start_ns)
+        looks = replay(found, sends, lost.get(name, {}), load_start_ns, tolerances_ns[name])
         visible = visible_counts(found, sends)
         ages = _ages(looks, last, load_end_ns)
         unread_s = _unread(found, load_start_ns, tolerances_ns[name])

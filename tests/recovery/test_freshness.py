@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import pytest
 from pyroaring import BitMap64
 
 from chaosp7.account.feeds import Feed
@@ -15,6 +16,8 @@ BTC, ETH, KRAKEN = Feed("binance", "BTC/USDT"), Feed("binance", "ETH/USDT"), Fee
 FEEDS = (BTC, ETH, KRAKEN)
 FIRST = (100, 0, 7)
 LOAD_START_NS = 1_000
+#: Twice as long as from one message of a feed to the next one.
+TOLERANCE_NS = 20
 
 
 def sends() -> SendTimes:
@@ -37,7 +40,7 @@ def looks(
     missing: Mapping[Feed, BitMap64] | None = None,
     only: Collection[str] | None = None,
 ) -> list[Look]:
-    return list(replay(samples, SENDS, missing or {}, LOAD_START_NS, only))
+    return list(replay(samples, SENDS, missing or {}, LOAD_START_NS, TOLERANCE_NS, only))
 
 
 def test_a_tier_is_as_old_as_the_head_of_its_stalest_feed() -> None:
@@ -67,8 +70,8 @@ def test_a_feed_without_a_visible_message_is_as_old_as_the_load() -> None:
 
 def test_counts_stand_for_the_earliest_messages_of_their_feed() -> None:
     samples = [
-        Sample(before_ns=1, after_ns=2, counts=((0, 3), (1, 4), (2, 6))),
-        Sample(before_ns=3, after_ns=4, counts=((2, 1),)),
+        Sample(before_ns=1_091, after_ns=1_092, counts=((0, 3), (1, 4), (2, 6))),
+        Sample(before_ns=1_093, after_ns=1_094, counts=((2, 1),)),
     ]
     assert [(look.oldest_ns, look.heads) for look in looks(samples)] == [
         (1_020, (102, 3, 12)),
@@ -78,10 +81,10 @@ def test_counts_stand_for_the_earliest_messages_of_their_feed() -> None:
 
 def test_a_tier_that_could_not_be_read_is_fresh_for_nobody_but_keeps_its_heads() -> None:
     samples = [
-        Sample(before_ns=1, after_ns=2, counts=((0, 3), (1, 4), (2, 6))),
-        Sample(before_ns=3, after_ns=4, error="refused"),
-        Sample(before_ns=5, after_ns=6, error=""),
-        Sample(before_ns=7, after_ns=8),
+        Sample(before_ns=1_091, after_ns=1_092, counts=((0, 3), (1, 4), (2, 6))),
+        Sample(before_ns=1_093, after_ns=1_094, error="refused"),
+        Sample(before_ns=1_095, after_ns=1_096, error=""),
+        Sample(before_ns=1_097, after_ns=1_098),
     ]
     assert [look.oldest_ns for look in looks(samples)] == [1_020, None, None, 1_020]
     assert [look.heads for look in looks(samples)] == [(102, 3, 12)] * 4
@@ -104,3 +107,32 @@ def test_nobody_waits_for_what_its_own_feed_lost_for_good() -> None:
     assert looks(samples, {BTC: BitMap64([103, 104, 107])}) == [
         Look(1, 2, 1_021, (106, 2, 16), (107, 2, 16)),
     ]
+
+
+def test_what_is_counted_twice_makes_no_head_younger_than_what_was_sent() -> None:
+    # By 1,045 feed 0 had sent five messages (the last at 1,040), feed 1 the same, feed 2 too.
+    samples = [Sample(before_ns=1_040, after_ns=1_045, counts=((0, 3), (1, 9), (2, 5)))]
+    (look,) = looks(samples)
+    assert (look.oldest_ns, look.heads) == (1_020, (102, 4, 11))
+
+
+@pytest.mark.parametrize(
+    ("head", "old_from_ns"),
+    [
+        # The source stood still from 1,010 to 1,500: nothing waited anywhere until then.
+        (1, 1_500 - TOLERANCE_NS // 2),
+        (0, 1_000),
+        (2, 1_600 - TOLERANCE_NS // 2),
+        # Nothing was sent before 1,000, when the load began at 900; and nothing after the last message.
+        (-1, 1_000 - TOLERANCE_NS // 2),
+        (3, 1_600),
+    ],
+)
+def test_while_the_source_stands_still_nothing_grows_old(head: int, old_from_ns: int) -> None:
+    records = np.zeros(4, dtype=RECORD)
+    records["sequence"] = np.arange(4)
+    records["sent_ns"] = (1_000, 1_010, 1_500, 1_600)
+    sent = SendTimes.of((BTC,), (0,), [records])
+    samples = [Sample(before_ns=2_000, after_ns=2_001, new=((0, 0, head),) if head >= 0 else ())]
+    (look,) = replay(samples, sent, {}, 900, TOLERANCE_NS)
+    assert look.oldest_ns == old_from_ns

@@ -43,14 +43,24 @@ def test_a_count_stands_for_the_earliest_messages_and_may_fall(
     head = Head(first, last, BitMap64(missing))
     for count in counts:
         visible = min(count, len(there))
-        head.count(visible)
+        head.count(visible, last)
         assert (head.head, head.frontier) == model(first, last, missing, set(there[:visible]))
 
 
 def test_a_count_of_more_than_was_sent_ends_at_the_last_message() -> None:
     head = Head(5, 9, BitMap64())
-    head.count(6)
+    head.count(6, 9)
     assert (head.head, head.frontier) == (9, 9)
+
+
+def test_a_count_of_more_than_was_sent_by_then_ends_at_what_was() -> None:
+    head = Head(5, 9, BitMap64())
+    head.count(4, 6)
+    assert (head.head, head.frontier) == (6, 6)
+    head.count(4, 9)
+    assert (head.head, head.frontier) == (8, 8)
+    head.count(4, 4)
+    assert (head.head, head.frontier) == (4, 4)
 
 
 def test_what_comes_after_the_last_message_sent_is_ignored() -> None:
@@ -73,11 +83,11 @@ def test_a_count_passes_over_what_is_lost_at_the_very_beginning() -> None:
     head = Head(0, 9, BitMap64([0, 2]))
     found = []
     for count in (0, 1, 2, 0):
-        head.count(count)
+        head.count(count, 9)
         found.append((head.head, head.frontier))
     assert found == [(-1, 0), (1, 2), (3, 3), (-1, 0)]
     second = Head(0, 9, BitMap64([1]))
-    second.count(1)
+    second.count(1, 9)
     assert (second.head, second.frontier) == (0, 1)
 
 
@@ -90,7 +100,7 @@ def test_neighbours_stay_apart_however_far_a_feed_has_been_numbered(
     there = [s for s in range(first, last + 1) if s not in missing]
     counted, added = Head(first, last, BitMap64(missing)), Head(first, last, BitMap64(missing))
     visible = there[: min(count, len(there))]
-    counted.count(len(visible))
+    counted.count(len(visible), last)
     for sequence in visible:
         added.add(sequence, sequence)
     wanted = model(first, last, missing, set(visible))
@@ -100,5 +110,5 @@ def test_neighbours_stay_apart_however_far_a_feed_has_been_numbered(
 def test_a_lost_message_beside_the_counted_one_is_passed_even_beyond_the_floats() -> None:
     first = 1 << 60
     head = Head(first, first + 4, BitMap64([first + 1, first + 3]))
-    head.count(1)
+    head.count(1, first + 4)
     assert (head.head, head.frontier) == (first, first + 1)

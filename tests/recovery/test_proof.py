@@ -28,13 +28,15 @@ FAULT_NS = 4_000 * MS
 STABILITY_NS = 500 * MS
 
 
-def sends() -> SendTimes:
+def sends(begin_ns: int = 0, end_ns: int = 0) -> SendTimes:
+    """Return when a source sent that stood still for a while, and then sent at once what was due."""
     blocks = []
     for feed, every_ns in enumerate(EVERY_NS):
         records = np.zeros(LOAD_NS // every_ns, dtype=RECORD)
         records["feed"] = feed
         records["sequence"] = np.arange(len(records)) + 1
-        records["sent_ns"] = np.arange(len(records)) * every_ns
+        due_ns = np.arange(len(records)) * every_ns
+        records["sent_ns"] = np.where((due_ns >= begin_ns) & (due_ns < end_ns), end_ns, due_ns)
         blocks.append(records)
     return SendTimes.of(FEEDS, (1, 1), blocks)
 
@@ -50,14 +52,17 @@ class Case:
     samples: list[Sample]
     unreadable: list[tuple[int, int]]
     tolerance_ns: int
+    sends: SendTimes = SENDS
+
+    def looks(self) -> list[Look]:
+        return list(replay(self.samples, self.sends, {}, 0, self.tolerance_ns))
 
     def measured(self) -> TierRecovery:
-        looks = list(replay(self.samples, SENDS, {}, 0))
-        return measure(looks, SENDS, FAULT_NS, LOAD_NS, self.tolerance_ns, STABILITY_NS)
+        return measure(self.looks(), self.sends, FAULT_NS, LOAD_NS, self.tolerance_ns, STABILITY_NS)
 
     def truth(self) -> Truth:
         unreadable = [stretch for stretch in self.unreadable if self.is_told(*stretch)]
-        return truth(self.arrivals, SENDS, 0, FAULT_NS, LOAD_NS, self.tolerance_ns, unreadable)
+        return truth(self.arrivals, self.sends, 0, FAULT_NS, LOAD_NS, self.tolerance_ns, unreadable)
 
     def is_told(self, begin_ns: int, end_ns: int) -> bool:
         """Tell whether a look can show that the tier couldn't be read.
@@ -66,7 +71,7 @@ class Case:
         have gone later.
         """
         shown_ns: int | None = None
-        for look in replay(self.samples, SENDS, {}, 0):
+        for look in self.looks():
             if look.before_ns >= LOAD_NS:
                 return False
             young = shown_ns is not None and shown_ns + self.tolerance_ns >= LOAD_NS
@@ -86,12 +91,16 @@ def case_of(seed: int) -> Case:
         for _ in range(random.randint(0, 3))
     ]
     one_feed_only = random.random() < 0.5
+    still_ns = random.randint(3_000, 17_000) * MS
+    sent = sends(still_ns, still_ns + random.choice([0, random.randint(0, 3_000)]) * MS)
     arrivals = []
     for at_ns in range(batch_ns, LOAD_NS, batch_ns):
         halted = any(a <= at_ns < a + length for a, length in halts)
-        for feed, every_ns in enumerate(EVERY_NS):
-            if not halted or (one_feed_only and feed):
-                arrivals.append(Arrival(at_ns, feed, at_ns // every_ns + 1))
+        arrivals += [
+            Arrival(at_ns, feed, sent.first_from(feed, at_ns + 1) - 1)
+            for feed in range(len(FEEDS))
+            if not halted or (one_feed_only and feed)
+        ]
     # From looks at full rate to such that are rarer than any tolerance, each as slow as it likes.
     gap_ns, takes_ns = random.choice([10, 50, 300, 3_000]) * MS, random.choice([0, 5, 100, 400]) * MS
     unreadable: list[tuple[int, int]] = []
@@ -118,7 +127,7 @@ def case_of(seed: int) -> Case:
         begin_ns = max(least_ns, random.randint(19_500, 20_500) * MS)
         unreadable.append((begin_ns, begin_ns + 60_000 * MS))
         samples = looked_at(arrivals, unreadable, gap_ns, takes_ns, random.random() < 0.5, random.uniform)
-    return Case(arrivals, samples, unreadable, random.choice([20, 200, 1_000, 4_000]) * MS)
+    return Case(arrivals, samples, unreadable, random.choice([20, 200, 1_000, 4_000]) * MS, sent)
 
 
 def looked_at(arrivals, unreadable, gap_ns, takes_ns, counted, uniform) -> list[Sample]:  # type: ignore[no-untyped-def]

@@ -58,7 +58,7 @@ def looks_at_outage(
 
 def measured(samples: list[Sample], fault_ns: int, missing: BitMap64 | None = None) -> TierRecovery:
     lost = {FEED: missing} if missing else {}
-    looks = list(replay(samples, SENDS, lost, 0))
+    looks = list(replay(samples, SENDS, lost, 0, TOLERANCE_NS))
     return measure(looks, SENDS, fault_ns, LOAD_NS, TOLERANCE_NS, STABILITY_NS)
 
 
@@ -155,7 +155,7 @@ def test_an_outage_of_one_exchange_is_none_of_another_s() -> None:
     ]
 
     def outcome(only: set[str] | None) -> Outcome:
-        looks = list(replay(samples, both, {}, 0, only))
+        looks = list(replay(samples, both, {}, 0, TOLERANCE_NS, only))
         return measure(looks, both, fault_ns, LOAD_NS, TOLERANCE_NS, STABILITY_NS).outcome
 
     assert outcome(None) is Outcome.RECOVERED

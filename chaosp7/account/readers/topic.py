@@ -64,6 +64,8 @@ def consumer_config(bootstrap: str, fetch_wait_ms: int, fetch_min_bytes: int = 1
         "reconnect.backoff.ms": 10,
         "reconnect.backoff.max.ms": 20,
         "retry.backoff.ms": 10,
+        # Up to it doubles what a reader waits that asks who leads a partition now.
+        "retry.backoff.max.ms": 20,
         "topic.metadata.refresh.fast.interval.ms": 10,
         "socket.connection.setup.timeout.ms": 1000,
         "log_level": 2,  # broker down is what we expect to see, not news for the terminal
