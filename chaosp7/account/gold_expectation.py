@@ -44,6 +44,22 @@ class GoldExpectation:
     duplicated: Mapping[CandleKey, int]
     open_from_ms: Mapping[Feed, float]
 
+    def check_read_from(self, since_s: int) -> None:
+        """Make sure that all of the run's candles are among those that are read.
+
+        Args:
+            since_s: of windows that end at this Unix second or before it nobody reads the candles.
+
+        Raises:
+            MeasurementError: a trade lies before it.
+        """
+        starts = (key.start_s for key in self.sent_candles if key.start_s + self.base_s <= since_s)
+        if (first := min(starts, default=None)) is not None:
+            raise MeasurementError(
+                f"the run has trades of {since_s - first} s and less before the time at which it began: "
+                "the clock was set back. What their candles held before the run nobody has read"
+            )
+
 
 def expect_gold(
     run: RunRecords, sent: Expected, sizes_s: Sequence[int], upstream: TierAccount | None = None

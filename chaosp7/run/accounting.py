@@ -19,7 +19,7 @@ from chaosp7.account.gold_expectation import expect_gold
 from chaosp7.account.ledger import Ledger
 from chaosp7.account.readers.candles import CandleReader
 from chaosp7.account.readers.table import TableReader
-from chaosp7.account.readers.topic_account import TopicReader
+from chaosp7.account.readers.topic_account import TopicReader, account_topic
 from chaosp7.account.sent import Expected, RunRecords, expected
 from chaosp7.account.sets import Sets, minus, total, union
 from chaosp7.platform.clickhouse import ClickHouse
@@ -127,10 +127,12 @@ class Accounting:
                 continue
             original = candles.get(self.platform.copies.get(name, ""))
             upstream = before if original is None else original.upstream
+            expectation = expect_gold(run, sent, tier.windows_s, upstream)
+            expectation.check_read_from(self.origin.candles.since_s)
             candles[name] = _Candles(upstream, self._candles(name))
             tiers[name] = account_gold(
                 name,
-                expect_gold(run, sent, tier.windows_s, upstream),
+                expectation,
                 candles[name].found,
                 self.origin.candles.candles[name],
                 None if original is None else original.found,
@@ -185,17 +187,7 @@ class Accounting:
         tier = self.platform.tiers[name]
         if tier.kind is TierKind.TOPIC:
             topic = TopicReader(self.bootstrap, self.platform.topics, self.origin.offsets_now(self.bootstrap))
-            reading = topic.read(sent)
-            return account_tier(
-                name,
-                run,
-                sent,
-                reading.digests,
-                partial(topic.rows, reading.digests),
-                reordered=reading.reordered,
-                unidentified_rows=reading.unidentified,
-                keys_at_once=None,
-            )
+            return account_topic(name, topic, run, sent)
         if tier.kind is TierKind.ICEBERG:
             return self._iceberg(name, run, sent)
         table = TableReader(self._query, tier.all_rows, self.origin.strays.get(name, ()))

@@ -30,6 +30,7 @@ from chaosp7.run.reports import load_report, recovery_reports
 from chaosp7.run.rest import until_at_rest
 from chaosp7.run.run_series import series_of_run
 from chaosp7.run.series import write as write_series
+from chaosp7.run.shown import with_what_came_late
 from chaosp7.run.status import Stage, Stages
 from chaosp7.safety.fault_ledger import FaultLedger
 from chaosp7.safety.guard import Guard
@@ -216,7 +217,8 @@ class Run:
         self._phases.append(ev.Phase(name="drain", start_ns=begun_ns, end_ns=time.monotonic_ns()))
         logger.info("Accounting for every message at every tier")
         self.stages.enter(Stage.ACCOUNT)
-        self._accounts = self._accounting.read_at_rest(self.ledger)
+        accounts = self._accounting.read_at_rest(self.ledger)
+        self._accounts = with_what_came_late(accounts, self.model, self.recorder)
         self.recovery = self.recovery_of()
         self.stages.enter(Stage.STEADY_STATE_AFTER)
 

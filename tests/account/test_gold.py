@@ -327,3 +327,12 @@ def test_a_hundred_wrong_candles_are_named_and_all_of_them_counted() -> None:
     strange = {CandleKey(STRANGER, 6 * i): Candle(1, 1, 1, 1, 1, 1, 1) for i in range(130)}
     for window in account({s: {**t, **strange} for s, t in tier_of(EVERYTHING).items()}).windows:
         assert (len(window.findings), window.wrong_candles, window.unexpected) == (100, 130, 130)
+
+
+def test_trades_from_before_the_candles_that_are_read_are_an_error() -> None:
+    wanted = expect_gold(RUN, SENT, SIZES_S)
+    first_s = min(key.start_s for key in wanted.sent_candles)
+    assert first_s == 5
+    wanted.check_read_from(first_s)
+    with pytest.raises(MeasurementError, match="the clock was set back"):
+        wanted.check_read_from(first_s + wanted.base_s)
