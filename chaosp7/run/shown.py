@@ -23,10 +23,6 @@ from chaosp7.run.accounting import Accounts
 __all__ = ["not_shown", "with_what_came_late"]
 
 
-#: Of a topic that was made anew in mid-run the looks know nothing, and candles name no messages.
-_KINDS = (TierKind.TABLE, TierKind.ICEBERG)
-
-
 def with_what_came_late(accounts: Accounts, platform: Platform, recorder: Recorder) -> Accounts:
     """Return the accounts in which what no look had shown is late where it is there by now.
 
@@ -37,7 +33,8 @@ def with_what_came_late(accounts: Accounts, platform: Platform, recorder: Record
     """
     tiers = dict(accounts.tiers)
     for name, account in accounts.tiers.items():
-        if platform.tiers[name].kind in _KINDS and isinstance(account, TierAccount):
+        # Of a topic that was made anew in mid-run the looks know nothing.
+        if isinstance(account, TierAccount) and platform.tiers[name].kind is not TierKind.TOPIC:
             known = recorder.timelines[name].known()
             tiers[name] = with_late(account, not_shown(known, recorder.source.feeds, account.bounds))
     return replace(accounts, tiers=tiers)
@@ -56,7 +53,5 @@ def not_shown(known: Sequence[Known], feeds: Sequence[Feed], bounds: Mapping[Fee
         sent = bounds[feed]
         result[feed] = BitMap64()
         for first, last in (*one.holes, (one.top + 1, sent.last)):
-            begin, end = max(first, sent.first), min(last, sent.last)
-            if begin <= end:
-                result[feed].add_range(begin, end + 1)
+            result[feed].add_range(max(first, sent.first), min(last, sent.last) + 1)
     return nonempty(result)

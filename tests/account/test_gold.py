@@ -334,5 +334,7 @@ def test_trades_from_before_the_candles_that_are_read_are_an_error() -> None:
     first_s = min(key.start_s for key in wanted.sent_candles)
     assert first_s == 5
     wanted.check_read_from(first_s)
-    with pytest.raises(MeasurementError, match="the clock was set back"):
+    with pytest.raises(MeasurementError, match=r"trades of 1 s and less before .*the clock was set back"):
         wanted.check_read_from(first_s + wanted.base_s)
+    with pytest.raises(MeasurementError, match="trades of 3 s and less before"):
+        wanted.check_read_from(first_s + 3)

@@ -1,11 +1,13 @@
 """The sampler sees what is committed to a real Iceberg table, and says when it can't read it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
 
 from chaosp7.account.feeds import Feed
 from chaosp7.account.ledger import Records
@@ -28,6 +30,16 @@ def messages(feed: int, first: int, last: int) -> Records:
     return records
 
 
+class SlowNews(RowNews):
+    """One whose data take a while to come, as from an object store that hangs."""
+
+    takes_s = 0.0
+
+    def read(self, table: Table, files: Sequence[DataFile]) -> None:
+        time.sleep(self.takes_s)
+        super().read(table, files)
+
+
 class Watched:
     """A sampler at work on one table."""
 
@@ -37,9 +49,10 @@ class Watched:
         self.table.append(messages(0, 1, 100), FEEDS)  # an earlier run's
         self.timeline = Timeline("cold", FIRST, time.monotonic_ns())
         start = self.table.start()
+        self.news = SlowNews(start, FEEDS)
         self.sampler = IcebergSampler(
             start.source,
-            RowNews(start, FEEDS),
+            self.news,
             self.timeline,
             Pace(0.02, 1.0, 0.1),
             Attention(0.5, time.monotonic_ns),
@@ -88,6 +101,22 @@ def test_a_store_that_is_gone_is_an_error_until_it_is_back(watched: Watched) -> 
     watched.until(lambda: watched.timeline.last_error() is None)
     watched.append(0, 101, 101)
     watched.until(lambda: watched.timeline.heads() == [101, 0])
+
+
+def test_it_can_be_read_again_when_its_data_were_read_and_not_when_the_catalog_answered(
+    watched: Watched,
+) -> None:
+    store, away = watched.folder / "warehouse", watched.folder / "away"
+    watched.until(lambda: len(watched.timeline.samples) > 2)
+    store.rename(away)
+    watched.until(lambda: watched.timeline.last_error() is not None)
+    watched.news.takes_s = 0.3
+    away.rename(store)
+    watched.until(lambda: watched.timeline.last_error() is None)
+    samples = list(watched.timeline.samples)
+    failed = max(index for index, sample in enumerate(samples) if sample.error is not None)
+    again = samples[failed + 1]
+    assert again.after_ns - again.before_ns >= 0.3e9
 
 
 def test_of_a_table_that_was_made_anew_commits_with_the_old_numbers_are_seen(watched: Watched) -> None:

@@ -176,6 +176,16 @@ def test_candles_count_from_the_baseline_in_the_shortest_windows(watched: Watche
     assert samples[-1].counts == ((0, 7), (1, 3))
 
 
+def test_candles_that_are_gone_count_nothing(watched: Watched) -> None:
+    watched.run("INSERT INTO watch.candles VALUES (60, 'binance', 'BTC/USDT', 600, 5)")
+    watched.until_heads("gold", [103, 0])
+    samples = watched.timelines["gold"].samples
+    assert samples[-1].counts == ((0, 3), (1, 0))
+    watched.run("TRUNCATE TABLE watch.candles")
+    # Two that were there before the run are gone as well: that is no count below none.
+    until(lambda: samples[-1].counts == ((0, 0), (1, 0)), said=lambda: str(samples[-1]))
+
+
 def test_each_look_is_placed_between_two_moments_in_order(watched: Watched) -> None:
     watched.insert("kraken", 1, 5)
     watched.until_heads("raw", [100, 5])

@@ -119,7 +119,7 @@ def test_what_is_counted_twice_makes_no_head_younger_than_what_was_sent() -> Non
 @pytest.mark.parametrize(
     ("head", "old_from_ns"),
     [
-        # The source stood still from 1,010 to 1,500: nothing waited anywhere until then.
+        # The source stood still from 1,005 to 1,500: nothing waited anywhere until then.
         (1, 1_500 - TOLERANCE_NS // 2),
         (0, 1_000),
         (2, 1_600 - TOLERANCE_NS // 2),
@@ -131,7 +131,7 @@ def test_what_is_counted_twice_makes_no_head_younger_than_what_was_sent() -> Non
 def test_while_the_source_stands_still_nothing_grows_old(head: int, old_from_ns: int) -> None:
     records = np.zeros(4, dtype=RECORD)
     records["sequence"] = np.arange(4)
-    records["sent_ns"] = (1_000, 1_010, 1_500, 1_600)
+    records["sent_ns"] = (1_000, 1_005, 1_500, 1_600)
     sent = SendTimes.of((BTC,), (0,), [records])
     samples = [Sample(before_ns=2_000, after_ns=2_001, new=((0, 0, head),) if head >= 0 else ())]
     (look,) = replay(samples, sent, {}, 900, TOLERANCE_NS)

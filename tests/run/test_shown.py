@@ -11,6 +11,7 @@ from pyroaring import BitMap64
 from chaosp7.account.attribution import Attribution
 from chaosp7.account.classes import TierAccount
 from chaosp7.account.feeds import Feed
+from chaosp7.account.gold import GoldAccount
 from chaosp7.account.sent import Bounds
 from chaosp7.platform.loader import load
 from chaosp7.recorder.heads import Heads, Known
@@ -61,6 +62,7 @@ def test_what_came_while_the_tiers_were_read_is_late(recorder: Any) -> None:
         "topic": account("topic"),
         "raw": account("raw", lost={BTC: BitMap64([17])}, duplicated={BTC: BitMap64([19, 20])}),
         "silver": account("silver", late={BTC: BitMap64([29])}),
+        "gold": GoldAccount("gold", ()),
     }
     attribution = cast("Attribution", None)
     accounts = Accounts(cast("Any", None), tiers, attribution)
