@@ -54,6 +54,7 @@ from chaosp7.platform.model import Part, Platform, TierKind
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.recorder import TABLES_REST, TOPIC_REST, Recorder
 from chaosp7.recorder.source import Source
+from chaosp7.recovery.samples import Sample
 from chaosp7.run.candles_at_rest import candles_at_rest
 from chaosp7.run.load import Load
 
@@ -97,8 +98,7 @@ def record(watched: Watched, pipe: Connection) -> None:
         deadline_s = time.monotonic() + _READY_S
         # Its first looks see all that came before it; a run's recorder is there from the beginning.
         while any(
-            not any(sample.new or sample.counts for sample in list(timeline.samples))
-            for timeline in recorder.timelines.values()
+            not any(map(_shows_something, list(timeline.samples))) for timeline in recorder.timelines.values()
         ):
             if time.monotonic() > deadline_s:
                 raise MeasurementError("the recorder doesn't see every tier move")
@@ -113,13 +113,17 @@ def record(watched: Watched, pipe: Connection) -> None:
         for name, timeline in recorder.timelines.items():
             ours = [sample for sample in list(timeline.samples) if begin_ns <= sample.before_ns <= end_ns]
             failed = sum(sample.error is not None for sample in ours)
-            looks[name] = (len(ours), failed, sum(bool(sample.new or sample.counts) for sample in ours))
+            looks[name] = (len(ours), failed, sum(map(_shows_something, ours)))
         pipe.send((looks, recorder.at_rest))
     except (EOFError, BrokenPipeError):
         pass  # the parent is gone
     finally:
         recorder.stop()
         source.close()
+
+
+def _shows_something(sample: Sample) -> bool:
+    return bool(sample.new) or any(count for _, count in sample.counts)
 
 
 class Bench:
