@@ -51,11 +51,13 @@ def _timed(
     starts = [key.start_s for candles in held.values() for key in candles]
     if not starts or not rows_sql:
         return result
-    # As the candles do it: by time, and at the same time by sequence.
+    # As the candles do it: by time, and at the same time by sequence. Damaged rows may lack either.
     trades = (
-        "SELECT exchange, symbol, window_s, (trade_time_ms, sequence) AS at, "
-        "intDiv(toInt64(trade_time_ms), window_s * 1000) * window_s AS start_s "
-        f"FROM ({rows_sql}) ARRAY JOIN {sorted(held)} AS window_s WHERE trade_time_ms >= {min(starts)} * 1000"
+        "SELECT exchange, symbol, window_s, intDiv(time_ms, window_s * 1000) * window_s AS start_s, "
+        "(time_ms, assumeNotNull(sequence)) AS at FROM (SELECT exchange, symbol, sequence, "
+        f"assumeNotNull(toInt64(trade_time_ms)) AS time_ms FROM ({rows_sql}) "
+        f"WHERE trade_time_ms >= {min(starts)} * 1000 AND sequence IS NOT NULL) "
+        f"ARRAY JOIN {sorted(held)} AS window_s"
     )
     sql = (
         "SELECT window_s, exchange, symbol, start_s, toInt64(min(at).1), toUInt64(min(at).2), "

@@ -63,15 +63,16 @@ def candles_of(trades: list[Trade], *, as_shown: bool) -> dict[int, dict[CandleK
     return result
 
 
-def platform_of(trades: list[Trade]) -> Platform:
+def platform_of(trades: list[Trade], damaged: str = "") -> Platform:
     """Return the shipped platform whose silver has some trades, and a copy of the longer candles."""
     shipped = load("embedded-cold")
     told = trades or [Trade(Feed("", ""), 0, 0, 0)]
     rows = ", ".join(
         f"({literal(t.feed.exchange)}, {literal(t.feed.symbol)}, {t.sequence}, {t.time_ms})" for t in told
     )
-    columns = literal("exchange String, symbol String, sequence UInt64, trade_time_ms Int64")
-    sql = f"SELECT * FROM values({columns}, {rows}) WHERE sequence > 0"
+    null = "Nullable(Int64)" if damaged else "Int64"
+    columns = literal(f"exchange String, symbol String, sequence {null}, trade_time_ms {null}")
+    sql = f"SELECT * FROM values({columns}, {rows}{damaged}) WHERE exchange != ''"
     replace = msgspec.structs.replace
     silver = replace(shipped.tiers["silver"], rows={"none.constants": sql})
     gold = replace(shipped.tiers["gold"], windows_s=list(SIZES_S))
@@ -122,6 +123,16 @@ def test_candles_whose_trades_are_gone_are_earlier_than_the_run(clickhouse: Clic
     )
     assert held[60][CandleKey(FEEDS[0], 1320)].closed == (1_350_000, 2)
     assert timed(clickhouse, earlier, []).candles["gold"] == candles_of(earlier, as_shown=True)
+
+
+def test_rows_without_a_time_or_a_sequence_tell_nothing(clickhouse: ClickHouse) -> None:
+    one = Trade(FEEDS[0], 1_290_000, 4, 7)
+    held = candles_of([one], as_shown=True)
+    baseline = CandleBaseline(SINCE_S, {"gold": held, "cold-gold": {300: held[300]}})
+    damaged = ", ('kraken', 'BTC/USD', NULL, 1295000), ('kraken', 'BTC/USD', 3, NULL), ('kraken', 'BTC/USD', NULL, NULL)"
+    found = with_times(baseline, platform_of([one], damaged), clickhouse.columns).candles["gold"]
+    (candle,) = found[60].values()
+    assert (candle.opened, candle.closed) == ((1_290_000, 4), (1_290_000, 4))
 
 
 def test_without_candles_nothing_is_asked() -> None:
