@@ -177,6 +177,11 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     iceberg: IcebergSource | None = None
 
     @property
+    def fresh_within_ns(self) -> int:
+        """The tolerance of its freshness, nanoseconds."""
+        return self.fresh_within_ms * 1_000_000
+
+    @property
     def all_rows(self) -> str:
         """One SELECT of everything that the tier holds."""
         return " UNION ALL ".join(self.rows.values())

@@ -79,7 +79,7 @@ class Recorder:
     ) -> None:
         self.source = source
         self.offload = offload
-        self.tolerances_ns = {name: tier.fresh_within_ms * 1_000_000 for name, tier in platform.tiers.items()}
+        self.tolerances_ns = {name: tier.fresh_within_ns for name, tier in platform.tiers.items()}
         self._attention = Attention(max(self.tolerances_ns.values()) / 1e9 + _LINGER_S, time.monotonic_ns)
         now_ns = time.monotonic_ns()
         self.timelines = {name: Timeline(name, source.first, now_ns) for name in platform.tiers}

@@ -127,14 +127,15 @@ def recovery_reports(
     """
     reports = []
     for name, timeline in timelines.items():
-        tolerance_ns = platform.tiers[name].fresh_within_ms * 1_000_000
-        lost = accounts.lost(name)
-        looks = list(replay(timeline.samples, source.sends, lost, source.start_ns, tolerance_ns, only))
+        tier, lost = platform.tiers[name], accounts.lost(name)
+        looks = list(
+            replay(timeline.samples, source.sends, lost, source.start_ns, tier.fresh_within_ns, only)
+        )
         for index, fault in enumerate(faults):
             if fault.verified_start_ns is not None:
-                found = _recovery(platform.tiers[name], looks, source, faults, index, load_end_ns)
+                found = _recovery(tier, looks, source, faults, index, load_end_ns)
                 since = [look for look in looks if look.after_ns >= fault.verified_start_ns]
-                reports.append(_report(index, name, platform.tiers[name], since, found))
+                reports.append(_report(index, name, tier, since, found))
     return sorted(reports, key=lambda report: report.fault)
 
 
@@ -156,7 +157,7 @@ def _recovery(
             source.sends,
             faults[index].verified_start_ns or 0,
             end_ns,
-            tier.fresh_within_ms * 1_000_000,
+            tier.fresh_within_ns,
             _STABILITY_NS,
             _TOPIC_RECONNECT_NS if tier.kind is TierKind.TOPIC else 0,
         )

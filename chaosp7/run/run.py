@@ -276,7 +276,7 @@ class Run:
 
     def _overdue_ns(self) -> int:
         """Return before when a message must have been sent to be missed now; waits for the first ones."""
-        overdue_ns = max(tier.fresh_within_ms for tier in self.model.tiers.values()) * 1_000_000
+        overdue_ns = max(tier.fresh_within_ns for tier in self.model.tiers.values())
         enough_ns = self.recorder.source.start_ns + overdue_ns + _OVERDUE_AT_LEAST_NS
         time.sleep(max(0, enough_ns - time.monotonic_ns()) / 1e9)
         return time.monotonic_ns() - overdue_ns

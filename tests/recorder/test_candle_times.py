@@ -1,11 +1,10 @@
 """Candles from before a run say when they were opened and closed, so that later trades come in rightly."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +15,6 @@ from chaosp7.platform.loader import load
 from chaosp7.platform.model import Platform
 from chaosp7.recorder.candle_baseline import CandleBaseline
 from chaosp7.recorder.candle_times import with_times
-from tests.clickhouse_process import ClickHouseProcess
 
 FEEDS = (Feed("kraken", "BTC/USD"), Feed("binance", "it's \\ odd"))
 SIZES_S = (60, 300)
@@ -30,13 +28,6 @@ class Trade(NamedTuple):
     time_ms: int
     sequence: int
     price_e8: int
-
-
-@pytest.fixture(scope="module")
-def clickhouse(clickhouse_process: ClickHouseProcess) -> Iterator[ClickHouse]:
-    client = clickhouse_process.client()
-    yield client
-    client.close()
 
 
 def candles_of(trades: list[Trade], *, as_shown: bool) -> dict[int, dict[CandleKey, Candle]]:

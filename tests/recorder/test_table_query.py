@@ -1,9 +1,7 @@
 """What isn't known yet of a table is asked for, whatever is known, and little else: by a real ClickHouse."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -27,13 +25,6 @@ Rows = list[tuple[set[int], set[int]]]
 SETS = st.sets(st.integers(1, LAST))
 ROWS = st.lists(st.tuples(SETS, SETS), min_size=len(FEEDS), max_size=len(FEEDS))
 ODD, EVEN = (set(range(first, LAST + 1, 2)) for first in (1, 2))
-
-
-@pytest.fixture(scope="module")
-def clickhouse(clickhouse_process: ClickHouseProcess) -> Iterator[ClickHouse]:
-    client = clickhouse_process.client()
-    yield client
-    client.close()
 
 
 def tier_of(rows: Rows, twice: bool) -> Tier:

@@ -1,6 +1,5 @@
 """The account of a real topic: what is wrong with one message is no other message's fault."""
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from chaosp7.account.ledger_format import RECORD
 from chaosp7.account.readers.topic_account import TopicReader, account_topic
 from chaosp7.account.sent import RunRecords, expected
 from chaosp7.embedded import topics
+from tests.binance import trade
 from tests.waiting import PATIENCE_S
 
 BTC = Feed("binance", "BTC/USDT")
@@ -33,17 +33,12 @@ def run() -> RunRecords:
     return RunRecords((BTC,), (FIRST,), lambda: [records])
 
 
-def trade(number: int, own: int) -> bytes:
-    fields = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": number, "p": str(own), "q": "2", "T": 3, "m": True}
-    return json.dumps(fields).encode()
-
-
 def account_of(broker: Any, messages: Sequence[Sent]) -> TierAccount:
     name = f"accounted-{time.time_ns()}"
     topics.create(broker.bootstrap, [name], 1)
     producer = Producer({"bootstrap.servers": broker.bootstrap, "enable.idempotence": True})
     for number, own in messages:
-        producer.produce(name, trade(number, own))
+        producer.produce(name, trade(number, price=own))
     assert producer.flush(PATIENCE_S) == 0
     reader = TopicReader(broker.bootstrap, {"binance": name}, [TopicPartition(name, 0, 0)])
     return account_topic("topic", reader, run(), expected(run()))
